@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { addBatchCommands } from "./commands/batch.js";
 import { addBenchCommands } from "./commands/bench.js";
 import { addDeviceCommands } from "./commands/device.js";
+import { addDrainCommand } from "./commands/drain.js";
 import { addFilesCommands } from "./commands/files.js";
 import { addChatCommand, addGenerateCommand } from "./commands/generation.js";
 import { addJoinCommand, addLeaveCommand } from "./commands/join.js";
@@ -40,6 +41,7 @@ export function createProgram(signal: AbortSignal): Command {
   addKeysCommands(program, signal);
   addTokenCommands(program, signal);
   addMembersCommands(program, signal);
+  addDrainCommand(program, signal);
   addJoinCommand(program, signal);
   addLeaveCommand(program, signal);
   addModelCommands(program, signal);

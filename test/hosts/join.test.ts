@@ -80,9 +80,19 @@ test("what listens beyond the loopback are the ports of docs/cluster.md, at the 
   expect(await listeningBeyondLoopback(b)).toEqual(expected(b, 7200));
 });
 
-test("a machine that leaves is let go, and joins again without a token", TIMEOUT, async () => {
-  const { b } = network.hosts;
-  expect(await rhone(["leave"], { on: b })).toMatchObject({ code: 0, stderr: "" });
+test("a machine that is drained or leaves is let go, and joins again without a token", TIMEOUT, async () => {
+  const { a, b } = network.hosts;
+  const { code, stdout } = await rhone(["drain", "b", "--json"], { on: a });
+  expect([code, JSON.parse(stdout)]).toMatchObject([0, { worker: expect.stringMatching(/^b/), state: "drained" }]);
+  expect(await answer()).toEqual(alone);
+  expect(await rhone(["leave"], { on: b })).toMatchObject({
+    code: 0,
+    stderr: expect.stringMatching(/^leaving: .*\n$/),
+  });
+  expect(await rhone(["status"], { on: b })).toMatchObject({
+    code: 3,
+    stdout: expect.stringMatching(/^ended +it was/m),
+  });
   await expect.poll(() => listening.workers(), PATIENCE).toHaveLength(2);
   expect(await answer()).toEqual(alone);
   expect(await rhone(["join", "--detach", ...SIMULATE], { on: b })).toMatchObject({ code: 0, stderr: "" });

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { commandWriter } from "../config.js";
 import type { DataDir } from "../data-dir.js";
 import { identifyProcess, isAlive } from "../processes/process-identity.js";
+import type { SupervisedService } from "../processes/supervised-service.js";
 
 const processSchema = z.object({ name: z.string(), pid: z.number().int().positive(), startedAt: z.string() });
 export type RecordedProcess = Readonly<z.infer<typeof processSchema>>;
@@ -35,6 +36,15 @@ const clusterSchema = z.object({
   operations: z.string().optional(),
   services: z.array(processSchema).readonly(),
 });
+
+/** The processes of services as the record has them. */
+export const recordedProcesses = (services: readonly Pick<SupervisedService, "processes">[]) =>
+  services.flatMap(({ processes }): RecordedProcess[] =>
+    processes.flatMap(({ name, pid }) => {
+      const identity = identifyProcess(pid);
+      return identity === null ? [] : [{ name, ...identity }];
+    }),
+  );
 
 /** How often a supervisor touches its record. */
 export const TOUCH_MS = 1000;

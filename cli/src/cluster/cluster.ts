@@ -2,10 +2,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type JoinablePipeline, RhoneError, type Security } from "@rhone/common";
 import { isTemplateFile } from "@rhone/model";
 import type { PipelinePlan } from "../launch/launch-plan.js";
-import { identifyProcess } from "../processes/process-identity.js";
-import type { Addresses, ServiceSpec } from "../processes/service-process.js";
+import type { Addresses, ServiceSpec, StopTimes } from "../processes/service-process.js";
 import { SupervisedService } from "../processes/supervised-service.js";
-import type { RecordedProcess } from "./cluster-record.js";
+import { type RecordedProcess, recordedProcesses } from "./cluster-record.js";
 import type { ProgressEvent, Report } from "./progress.js";
 import { coordinatorSpec, gatewaySpec, redisSpec, type SpecSources, workerSpec } from "./service-specs.js";
 import { watchPipeline } from "./watch-pipeline.js";
@@ -19,8 +18,8 @@ export interface ClusterEnvironment extends SpecSources {
   readonly onProcesses: (processes: readonly RecordedProcess[]) => void;
 }
 
-/** For a group of services to stop before it is killed. */
-const STOP_DEADLINE_MS = 10_000;
+/** A group of services that stops with everything else finishes its requests for the first of these, at most. */
+const STOP: StopTimes = { hurryAfterMs: 8000, killAfterMs: 10_000 };
 const GATEWAY_DEADLINE_MS = 60_000;
 const ANSWER_DEADLINE_MS = 5000;
 
@@ -100,7 +99,7 @@ export class Cluster {
   async stop(): Promise<void> {
     this.#stopping.abort(new RhoneError("SHUTTING_DOWN", "The cluster is stopping."));
     for (const role of STOP_ORDER) {
-      await Promise.all((this.#services.get(role) ?? []).map((service) => service.stop(STOP_DEADLINE_MS)));
+      await Promise.all((this.#services.get(role) ?? []).map((service) => service.stop(STOP)));
     }
   }
 
@@ -167,7 +166,7 @@ export class Cluster {
     this.#pipelines.delete(pipeline);
     const text = `${why.message}\n${pipeline.label} is not served any more; the other pipelines go on.`;
     this.#environment.report({ kind: "warning", text });
-    for (const service of services) void service.stop(STOP_DEADLINE_MS);
+    for (const service of services) void service.stop(STOP);
   }
 
   #allServices(): readonly SupervisedService[] {
@@ -176,11 +175,7 @@ export class Cluster {
 
   #tellProcesses(): void {
     if (this.#stopping.signal.aborted) return;
-    const processes = this.#allServices().flatMap(({ process: running }) => {
-      const identity = running === undefined ? null : identifyProcess(running.pid);
-      return running === undefined || identity === null ? [] : [{ name: running.name, ...identity }];
-    });
-    this.#environment.onProcesses(processes);
+    this.#environment.onProcesses(recordedProcesses(this.#allServices()));
   }
 }
 

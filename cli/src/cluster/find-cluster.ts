@@ -1,10 +1,7 @@
-import { readFile } from "node:fs/promises";
 import { RhoneError } from "@rhone/common";
-import { z } from "zod";
 import type { DataDir } from "../data-dir.js";
 import { aliveProcesses, type ClusterRecord, readClusterRecord } from "./cluster-record.js";
-
-const failureSchema = z.object({ code: z.string(), message: z.string(), at: z.string() });
+import { lastFailure } from "./last-failure.js";
 
 /** The running cluster of a data directory. Throws NOT_RUNNING. */
 export async function runningCluster(dataDir: DataDir): Promise<ClusterRecord> {
@@ -26,13 +23,5 @@ export async function urlOfCluster(dataDir: DataDir): Promise<string> {
     if (failure === null || !(error instanceof RhoneError)) throw error;
     const { at, code, message } = failure;
     throw new RhoneError(error.code, `${error.message} The last one failed at ${at} with ${code}: ${message}`);
-  }
-}
-
-async function lastFailure({ failureFile }: DataDir): Promise<z.infer<typeof failureSchema> | null> {
-  try {
-    return failureSchema.parse(JSON.parse(await readFile(failureFile, "utf8")));
-  } catch {
-    return null;
   }
 }

@@ -4,6 +4,8 @@ import { styleFor } from "../terminal/style.js";
 import { clusterStatus, workerStatus } from "../testing/sample-status.js";
 import { formatStatus } from "./format-status.js";
 
+const plain = styleFor({}, undefined);
+
 const worker = (name: string, layers: WorkerStatus["layers"]) =>
   workerStatus(name, layers, { busy: 0.5, operations: "127.0.0.1:7002", loadedBytes: 1e6, totalBytes: 1e6 });
 
@@ -69,6 +71,15 @@ test.each([
   const workers = [workerStatus("a", [0, 32], { loadedBytes: 0, totalBytes: 0, preparing })];
   const page = formatStatus({ ...STATUS, workers }, STATUS, styleFor({}, undefined));
   expect(page).toContain(`0-31 (${verb} 100 MB of 500 MB)`);
+});
+
+test.each([
+  [[0, 32], "draining", "0-31 (draining)"],
+  [[0, 32], "leaving", "0-31 (leaving)"],
+  [null, "drained", "drained"],
+] as const)("a worker with layers %j that is %s is shown as %s", (layers, going, shown) => {
+  const page = formatStatus({ ...STATUS, workers: [workerStatus("a", layers, { going })] }, STATUS, plain);
+  expect(page.split("\n").at(-1)).toContain(`a       ${shown} `);
 });
 
 test("a status that is as old as the one before has no rates", () => {

@@ -53,12 +53,12 @@ function describeInvariance({ workers, state, activationType }: ClusterStatus): 
 const byLayers = (a: WorkerStatus, b: WorkerStatus): number => (a.layers?.[0] ?? 1e9) - (b.layers?.[0] ?? 1e9);
 
 function workerRow(worker: WorkerStatus): string[] {
-  const { layers } = worker;
-  const held = layers === null ? "spare" : `${layers[0]}-${layers[1] - 1}`;
-  const loading = loadingOf(worker);
+  const { layers, going } = worker;
+  const held = layers === null ? (going ?? "spare") : `${layers[0]}-${layers[1] - 1}`;
+  const notes = [loadingOf(worker), layers === null ? "" : (going ?? "")].filter((note) => note !== "");
   return [
     worker.worker,
-    loading === "" ? held : `${held} (${loading})`,
+    notes.length === 0 ? held : `${held} (${notes.join(", ")})`,
     deviceOf(worker),
     String(worker.threads),
     formatBytes(worker.resident),
@@ -70,7 +70,7 @@ function workerRow(worker: WorkerStatus): string[] {
 }
 
 /** "fetching 1.2 GB of 3.4 GB"; "" when all its weights are loaded. */
-function loadingOf({ preparing, loadedBytes, totalBytes }: WorkerStatus): string {
+export function loadingOf({ preparing, loadedBytes, totalBytes }: WorkerStatus): string {
   if (preparing != null) return describePreparing(preparing);
   return loadedBytes < totalBytes ? describeAmount(loadedBytes, totalBytes) : "";
 }

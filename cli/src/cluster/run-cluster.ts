@@ -18,6 +18,7 @@ import { checkSettings } from "./check-settings.js";
 import { Cluster } from "./cluster.js";
 import { ClusterClaim, type RecordedProcess } from "./cluster-record.js";
 import { securityOf } from "./cluster-security.js";
+import { recordFailure } from "./last-failure.js";
 import type { Report } from "./progress.js";
 import { readStatus } from "./watch-pipeline.js";
 
@@ -163,11 +164,6 @@ async function hintsWhenReady(
 }
 
 const OPEN = "All who reach this machine can send requests, without an API key; --auth keys asks for one.";
-
-async function recordFailure(dataDir: DataDir, { code, message }: RhoneError): Promise<void> {
-  const failure = { code, message, at: new Date().toISOString() };
-  await writeFile(dataDir.failureFile, `${JSON.stringify(failure)}\n`, { mode: 0o600 }).catch(() => {});
-}
 
 const portIn = (address: string): number => Number(address.slice(address.lastIndexOf(":") + 1));
 

@@ -9,6 +9,8 @@ export type StopOutcome = "stopped" | "crashed" | "not-running";
 
 /** A supervisor gives each of its four groups of services 10 s before it kills it. */
 const SUPERVISOR_DEADLINE_MS = 60_000;
+/** A member's worker hands its layers over first, and its gateway finishes its streams: ten minutes by default. */
+const MEMBER_DEADLINE_MS = 15 * 60_000;
 
 /** Stops the cluster of a data directory and waits until all of its processes are gone. */
 export async function stopCluster(dataDir: DataDir): Promise<StopOutcome> {
@@ -21,7 +23,7 @@ export async function stopCluster(dataDir: DataDir): Promise<StopOutcome> {
   const before = aliveProcesses(record);
   if (wasAlive) {
     askToEnd(record.supervisor);
-    await untilGone(before, SUPERVISOR_DEADLINE_MS);
+    await untilGone(before, record.joined === undefined ? SUPERVISOR_DEADLINE_MS : MEMBER_DEADLINE_MS);
   }
   await endProcesses(aliveProcesses(record));
   await endLeftoverRedis(dataDir.run);

@@ -21,6 +21,7 @@ import { forgetMember, keepMember, readMember } from "../membership/member-recor
 import { byteCount, chatTemplate, host, port, positive, simulation } from "../option-parsers.js";
 import { ENTRY_POINTS, MEMBER_ENTRY } from "../processes/entry-points.js";
 import { listenForStop } from "../processes/stop-signals.js";
+import { TaskLine } from "../terminal/task-line.js";
 import { addAuthFlag, addDataDirFlag, addStorageFlags } from "./flags.js";
 
 interface JoinOptions extends MemberFlags {
@@ -238,7 +239,9 @@ export function addLeaveCommand(program: Command, signal: AbortSignal): void {
           `${dataDir.root} has a cluster of its own. Stop it with: ${rhone("down")}`,
         );
       }
-      const outcome = record === null ? "not-running" : await stopCluster(dataDir);
+      const line = new TaskLine(process.stderr);
+      if (record !== null) line.begin("leaving: what it has begun is finished or handed over first");
+      const outcome = record === null ? "not-running" : await stopCluster(dataDir).finally(() => line.close());
       if (outcome === "not-running" && !(forget && before !== null)) {
         throw new RhoneError("NOT_RUNNING", `No member of a cluster is running in ${dataDir.root}.`);
       }

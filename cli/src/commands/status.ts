@@ -10,6 +10,7 @@ import { commandContext } from "../command-context.js";
 import type { CommandWriter } from "../config.js";
 import type { DataDir } from "../data-dir.js";
 import { formatMember, memberStatus } from "../membership/member-status.js";
+import { EXIT } from "../terminal/failure.js";
 import type { Style } from "../terminal/style.js";
 import { addGatewayFlags } from "./flags.js";
 
@@ -33,7 +34,11 @@ export function addStatusCommand(program: Command, signal: AbortSignal): void {
       const { config, dataDir, style, rhone } = commandContext(home, signal);
       const member = url === undefined ? await memberStatus(dataDir) : null;
       if (member !== null && (!json || member.url === "")) {
-        console.log(json ? JSON.stringify(member, null, 2) : formatMember(member));
+        console.log(json ? JSON.stringify(member, null, 2) : formatMember(member, rhone));
+        if (member.startedAtMs === null) {
+          process.exitCode = EXIT.notRunning;
+          return;
+        }
         if (member.url === "") return warnOfSupervisor(dataDir, rhone);
         console.log("");
       }

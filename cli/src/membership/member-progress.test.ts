@@ -108,6 +108,15 @@ test("says once why the worker could not load its layers", () => {
   ]);
 });
 
+test("says that the worker was drained", () => {
+  const { progress, shown } = setup();
+  progress.show(standing({ pipeline: pipeline("ready", { layers: [0, 4] }) }));
+  progress.show(standing({ pipeline: pipeline("ready", { drained: true }) }));
+  vi.advanceTimersByTime(4000);
+  const text = "b-1 is drained: it gets no layers of mistral until it is started again";
+  expect(shown().at(-1)).toEqual({ kind: "note", text });
+});
+
 test("says what the pipeline waits for", () => {
   const { progress, shown } = setup();
   progress.show(standing({ pipeline: pipeline("waiting_for_workers", { reason: "2 of 3 workers have joined" }) }));

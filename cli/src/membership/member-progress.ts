@@ -105,7 +105,8 @@ export class MemberProgress {
 /** "b-1 has layers 8-15 of mistral-7b, which 3 workers serve" */
 export function describeStanding(name: string, { pipeline }: WorkerStanding): string {
   if (pipeline === null) return name;
-  const { state, reason, model, workers, layers } = pipeline;
+  const { state, reason, model, workers, layers, drained = false } = pipeline;
+  if (drained) return `${name} is drained: it gets no layers of ${model} until it is started again`;
   const all = `${plural(workers, "worker")} in all`;
   if (state !== "ready") return `${name}, with ${all}; ${model} is not ready: ${reason}`;
   if (layers === null) return `${name} is a spare for ${model}, with ${all}`;

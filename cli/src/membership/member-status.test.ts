@@ -1,5 +1,7 @@
 import { mkdir } from "node:fs/promises";
-import { expect, it } from "vitest";
+import { RhoneError } from "@rhone/common";
+import { expect, it, onTestFinished } from "vitest";
+import { recordFailure } from "../cluster/last-failure.js";
 import { freshDataDir, recordedCluster } from "../testing/recorded-cluster.js";
 import { runCommand } from "../testing/run-command.js";
 import { keepMember } from "./member-record.js";
@@ -14,6 +16,8 @@ const options = {
   port: 7200,
 } as const;
 
+const rhone = (args: string): string => `rhone ${args}`;
+
 async function member() {
   const standing = "attic has layers 4-7 of m, with 2 workers in all";
   const dataDir = await recordedCluster({ url: "", joined: options.door, standing });
@@ -25,7 +29,7 @@ async function member() {
 it("a machine that has joined says what it runs and what the coordinator sees of it", async () => {
   const status = await memberStatus(await member());
   expect(status).toMatchObject({ role: "worker", coordinator: "10.0.0.1:7110", certificateUntilMs: null });
-  const text = formatMember({ ...(status as NonNullable<typeof status>), certificateUntilMs: 86_400_000 });
+  const text = formatMember({ ...(status as NonNullable<typeof status>), certificateUntilMs: 86_400_000 }, rhone);
   expect(text).toMatch(/^member +attic, a worker of the cluster at 10\.0\.0\.1:7100, ready$/m);
   expect(text).toMatch(/^standing +attic has layers 4-7 of m, with 2 workers in all$/m);
   expect(text).toMatch(/^certificate +until 1970-01-02 .*\(UTC\)$/m);
@@ -39,7 +43,25 @@ it("`rhone status` shows it, as text and as JSON", async () => {
   expect(JSON.parse(stdout)).toMatchObject({ name: "attic", cluster: "10.0.0.1:7100", url: "", state: "ready" });
 });
 
-it("a machine that runs nothing, or a cluster of its own, is no member", async () => {
+it("one that was stopped or expelled says so, and how it is started again", async () => {
+  const dataDir = await freshDataDir();
+  await mkdir(dataDir.identity);
+  await keepMember(dataDir, { ...options, dataDir: dataDir.root });
+  onTestFinished(() => {
+    process.exitCode = undefined;
+  });
+  const stopped = await runCommand("status", "--data-dir", dataDir.root);
+  expect([stopped.error, process.exitCode]).toEqual([undefined, 3]);
+  expect(stopped.stdout).toMatch(/^member +attic, a worker of the cluster at 10\.0\.0\.1:7100, stopped$/m);
+  expect(stopped.stdout).toMatch(/^ended +it was stopped$/m);
+  expect(stopped.stdout).toMatch(/^start it with +.* join/m);
+  await recordFailure(dataDir, new RhoneError("FORBIDDEN_PEER", "attic was expelled."));
+  const status = await memberStatus(dataDir);
+  expect(status).toMatchObject({ state: "stopped", failure: { code: "FORBIDDEN_PEER" }, startedAtMs: null });
+  expect(formatMember(status as NonNullable<typeof status>, rhone)).toMatch(/^ended .*FORBIDDEN_PEER: attic was/m);
+});
+
+it("a machine that never joined, or runs a cluster of its own, is no member", async () => {
   expect(await memberStatus(await freshDataDir())).toBeNull();
   const dataDir = await recordedCluster({});
   await mkdir(dataDir.identity);

@@ -2,11 +2,13 @@ import { X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { aliveProcesses, readClusterRecord } from "../cluster/cluster-record.js";
+import { type LastFailure, lastFailure } from "../cluster/last-failure.js";
+import type { CommandWriter } from "../config.js";
 import type { DataDir } from "../data-dir.js";
 import { formatDuration, formatTable, formatTime } from "../terminal/format.js";
 import { readMember } from "./member-record.js";
 
-/** What a machine that has joined a cluster runs, and what the cluster sees of it. */
+/** What a machine that has joined a cluster runs, and what the cluster sees of it. One that runs nothing is stopped. */
 export interface MemberStatus {
   readonly name: string;
   readonly role: string;
@@ -19,30 +21,34 @@ export interface MemberStatus {
   readonly state: string;
   /** Its place, as the coordinator or gateway said last; null: nothing yet. */
   readonly standing: string | null;
-  /** Unix milliseconds. */
-  readonly startedAtMs: number;
+  /** Why its part ended; null: it runs, or was stopped in order. */
+  readonly failure: LastFailure | null;
+  /** Unix milliseconds; null of a machine that runs nothing. */
+  readonly startedAtMs: number | null;
   /** Null when the certificate can't be read. */
   readonly certificateUntilMs: number | null;
   readonly processes: readonly { readonly name: string; readonly pid: number }[];
 }
 
-/** Null when no member of a cluster runs in the data directory. */
+/** Null for a data directory that has not joined a cluster, or runs one of its own. */
 export async function memberStatus(dataDir: DataDir): Promise<MemberStatus | null> {
   const record = await readClusterRecord(dataDir);
   const options = await readMember(dataDir);
-  if (record?.joined === undefined || options === null) return null;
-  const processes = aliveProcesses(record).map(({ name, pid }) => ({ name, pid }));
-  if (processes.length === 0) return null;
+  if (options === null) return null;
+  const processes = (record === null ? [] : aliveProcesses(record)).map(({ name, pid }) => ({ name, pid }));
+  const runs = processes.length > 0 ? record : null;
+  if (runs !== null && runs.joined === undefined) return null;
   const { name, as: role, door: cluster, coordinator } = options;
   return {
     name,
     role,
     cluster,
     ...(role === "worker" && { coordinator }),
-    url: record.url,
-    state: record.state,
-    standing: record.standing ?? null,
-    startedAtMs: record.startedAtMs,
+    url: runs?.url ?? "",
+    state: runs?.state ?? "stopped",
+    standing: runs?.standing ?? null,
+    failure: runs === null ? await lastFailure(dataDir) : null,
+    startedAtMs: runs?.startedAtMs ?? null,
     certificateUntilMs: await endOf(join(dataDir.identity, `${role}-${name}`, "cert.pem")),
     processes,
   };
@@ -56,17 +62,22 @@ async function endOf(certificate: string): Promise<number | null> {
   }
 }
 
-export function formatMember(status: MemberStatus, nowMs: number = Date.now()): string {
-  const { name, role, cluster, coordinator, state, standing, startedAtMs, certificateUntilMs, processes } = status;
+/** `rhone`: writes the command that starts it again. */
+export function formatMember(status: MemberStatus, rhone: CommandWriter, nowMs: number = Date.now()): string {
+  const { name, role, cluster, coordinator, state, standing, failure, startedAtMs, certificateUntilMs } = status;
+  const certificate =
+    certificateUntilMs === null ? "unreadable" : `until ${formatTime(certificateUntilMs / 1000)} (UTC)`;
+  const member = ["member", `${name}, a ${role} of the cluster at ${cluster}, ${state}`];
+  if (startedAtMs === null) {
+    const why = failure === null ? "it was stopped" : `${failure.at}: ${failure.code}: ${failure.message}`;
+    return formatTable([member, ["ended", why], ["certificate", certificate], ["start it with", rhone("join")]]);
+  }
   return formatTable([
-    ["member", `${name}, a ${role} of the cluster at ${cluster}, ${state}`],
+    member,
     ...(coordinator === undefined ? [] : [["coordinator", coordinator]]),
     ["standing", standing ?? "not known yet"],
-    [
-      "certificate",
-      certificateUntilMs === null ? "unreadable" : `until ${formatTime(certificateUntilMs / 1000)} (UTC)`,
-    ],
-    ["processes", processes.map((each) => `${each.name} (${each.pid})`).join(", ")],
+    ["certificate", certificate],
+    ["processes", status.processes.map((each) => `${each.name} (${each.pid})`).join(", ")],
     ["up", formatDuration(nowMs - startedAtMs)],
   ]);
 }

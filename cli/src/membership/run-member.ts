@@ -1,13 +1,15 @@
+import { rm } from "node:fs/promises";
 import { createFile, createLogger, type RhoneError, toRhoneError } from "@rhone/common";
 import { Expulsions, fetchRevoked, identityFiles, Renewal, readIdentity, renew } from "@rhone/identity";
-import { ClusterClaim } from "../cluster/cluster-record.js";
+import { ClusterClaim, recordedProcesses } from "../cluster/cluster-record.js";
+import { recordFailure } from "../cluster/last-failure.js";
 import type { ProgressEvent, Report } from "../cluster/progress.js";
 import { urlOf } from "../cluster/run-cluster.js";
 import { type CliConfig, logLevel } from "../config.js";
 import { createDataDir, dataDirAt } from "../data-dir.js";
 import { splitHostPort } from "../enrollment/own-address.js";
 import type { EntryPoints } from "../processes/entry-points.js";
-import { endProcesses, identifyProcess } from "../processes/process-identity.js";
+import { endProcesses } from "../processes/process-identity.js";
 import { SupervisedService } from "../processes/supervised-service.js";
 import { coordinatorPart } from "./coordinator-part.js";
 import { gatewayPart } from "./gateway-part.js";
@@ -25,9 +27,6 @@ export interface MemberRequest {
   readonly kill: AbortSignal;
 }
 
-/** A worker waits up to 15 s for the coordinator to let it go. */
-const LEAVE_MS = 25_000;
-
 const PARTS = { worker: workerPart, gateway: gatewayPart, coordinator: coordinatorPart } as const;
 
 /**
@@ -41,6 +40,7 @@ export async function runMember(request: MemberRequest): Promise<void> {
   const { as, name, door } = options;
   const files = identityFiles(dataDir.identity, as, name);
   const claim = await ClusterClaim.take(dataDir, { url: "", model: "", joined: door }, endProcesses);
+  await rm(dataDir.failureFile, { force: true });
   let fail = (_: RhoneError): void => {};
   const failed = new Promise<RhoneError>((resolve) => {
     fail = resolve;
@@ -60,12 +60,15 @@ export async function runMember(request: MemberRequest): Promise<void> {
     const part = await PARTS[as]({ ...request, dataDir, files, report });
     const service: SupervisedService = new SupervisedService({
       spec: part.spec,
-      onChange: () => void claim.update({ services: processesOf(service) }),
+      onChange: () => void claim.update({ services: recordedProcesses([service]) }),
       onRestart: (why) => report({ kind: "warning", text: `${why.message.split("\n")[0]} Restarting it.` }),
       onGiveUp: fail,
     });
     kill.addEventListener("abort", () => service.kill(), { once: true });
     await live({ service, part, failed, fail }, claim, request);
+  } catch (error) {
+    if (!request.stop.aborted) await recordFailure(dataDir, toRhoneError(error));
+    throw error;
   } finally {
     renewal.close();
     expulsions.close();
@@ -99,11 +102,6 @@ async function live({ service, part, failed, fail }: Life, claim: ClusterClaim, 
   } finally {
     over.abort();
     await claim.update({ state: "stopping" });
-    await service.stop(LEAVE_MS);
+    await service.stop({}); // a worker has --leave-timeout, a gateway --drain-timeout-ms
   }
-}
-
-function processesOf({ process: running }: SupervisedService) {
-  const identity = running === undefined ? null : identifyProcess(running.pid);
-  return running === undefined || identity === null ? [] : [{ name: running.name, ...identity }];
 }

@@ -31,7 +31,7 @@ describe("ServiceProcess", () => {
     const service = await start(`${LISTENS} setInterval(() => {}, 60_000);`, ["127.0.0.1:80"]);
     expect(await service.listening).toEqual({ http: "127.0.0.1:80" });
     expect(service.pid).toBeGreaterThan(0);
-    await service.stop(10_000);
+    await service.stop({ killAfterMs: 10_000 });
     expect((await service.ended).message).toContain("SIGTERM");
   });
 
@@ -39,7 +39,7 @@ describe("ServiceProcess", () => {
     const source = LISTENS.replace("process.argv[2]", "process.env.MALLOC_ARENA_MAX");
     const service = await start(source);
     expect(await service.listening).toEqual({ http: process.env.MALLOC_ARENA_MAX ?? "2" });
-    await service.stop(10_000);
+    await service.stop({ killAfterMs: 10_000 });
     expect(serviceEnvironment({ MALLOC_ARENA_MAX: "8" }).MALLOC_ARENA_MAX).toBe("8");
   });
 
@@ -72,7 +72,7 @@ describe("ServiceProcess", () => {
   it("kills a service that does not stop in time", async () => {
     const service = await start(`process.on("SIGTERM", () => {}); setInterval(() => {}, 1000); ${LISTENS}`);
     await service.listening;
-    await service.stop(1);
+    await service.stop({ killAfterMs: 1 });
     expect((await service.ended).message).toContain("signal SIGKILL");
   });
 

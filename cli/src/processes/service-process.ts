@@ -31,6 +31,14 @@ export interface ServiceSpec {
 
 export type Addresses = Readonly<Record<string, string>>;
 
+/** In milliseconds after SIGTERM. */
+export interface StopTimes {
+  /** When it is told to wait for nothing any more. */
+  readonly hurryAfterMs?: number;
+  /** When it is killed; absent: it has a deadline of its own. */
+  readonly killAfterMs?: number;
+}
+
 /**
  * One run of a service: a child process with an IPC channel. It ends when the channel closes, as when this process
  * dies.
@@ -40,6 +48,8 @@ export class ServiceProcess {
   readonly pid: number;
   /** The addresses that it listens on. Rejects as `ended` resolves when it ends before it listens. */
   readonly listening: Promise<Addresses>;
+  /** Resolves when it lives on only to finish what it has begun. */
+  readonly retiring: Promise<void>;
   /** Why it ended. Never rejects. */
   readonly ended: Promise<RhoneError>;
   readonly #child: ChildProcess;
@@ -55,13 +65,18 @@ export class ServiceProcess {
         resolve(this.#fatal ?? this.#describeEnd(spec, signal === null ? `exit code ${code}` : `signal ${signal}`));
       });
     });
+    let retire = (): void => {};
+    this.retiring = new Promise((resolve) => {
+      retire = resolve;
+    });
     this.listening = new Promise((resolve, reject) => {
       let how = "did not start";
       child.on("message", (message: Announcement) => {
         if (message.kind === "listening") {
           how = "failed";
           resolve(message.addresses);
-        } else if (message.kind === "standing") spec.onStanding?.(message);
+        } else if (message.kind === "retiring") retire();
+        else if (message.kind === "standing") spec.onStanding?.(message);
         else if (message.kind === "fatal") this.#fatal = fatalError(`${spec.title} ${how}.`, message);
       });
       void this.ended.then(reject);
@@ -89,12 +104,19 @@ export class ServiceProcess {
     }
   }
 
-  /** SIGTERM, then SIGKILL if it still runs after `deadlineMs`. */
-  async stop(deadlineMs: number): Promise<void> {
-    for (const signal of ["SIGTERM", "SIGCONT"] as const) this.#child.kill(signal); // a stopped one is woken to hear it
-    const timer = setTimeout(() => this.kill(), deadlineMs);
+  /** Stops it in order, and resolves when it has ended. */
+  async stop({ hurryAfterMs, killAfterMs }: StopTimes): Promise<void> {
+    const terminate = (): void => {
+      // One that is stopped is woken to hear it.
+      for (const signal of ["SIGTERM", "SIGCONT"] as const) this.#child.kill(signal);
+    };
+    terminate();
+    const timers = [
+      hurryAfterMs === undefined ? undefined : setTimeout(terminate, hurryAfterMs),
+      killAfterMs === undefined ? undefined : setTimeout(() => this.kill(), killAfterMs),
+    ];
     await this.ended;
-    clearTimeout(timer);
+    for (const timer of timers) clearTimeout(timer);
   }
 
   kill(): void {

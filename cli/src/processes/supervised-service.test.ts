@@ -90,7 +90,7 @@ test("a service that is killed comes back, until it is stopped", async () => {
   const first = supervised.process?.pid ?? 0;
   process.kill(first, "SIGKILL");
   await expect.poll(() => supervised.process?.pid ?? first, { timeout: 20_000 }).not.toBe(first);
-  await supervised.stop(10_000);
+  await supervised.stop({ killAfterMs: 10_000 });
   await expect.poll(() => supervised.process).toBeUndefined();
   expect(events.filter((event) => event !== "change")).toEqual(["restart"]);
 }, 30_000);
@@ -106,7 +106,21 @@ test("a stop during the pause before a restart is the end", async () => {
   });
   await supervised.start();
   await pause;
-  await supervised.stop(10_000);
+  await supervised.stop({ killAfterMs: 10_000 });
   expect(supervised.process).toBeUndefined();
   expect(events).not.toContain("give up");
 });
+
+test("a service that retires has its successor at once, and is stopped with it", async () => {
+  const retires = 'process.once("SIGTERM", () => process.send({ kind: "retiring" }));';
+  const { supervised, events } = await service(`${retires} ${LISTENS} setInterval(() => {}, 1000);`);
+  await supervised.start();
+  const first = supervised.process?.pid ?? 0;
+  process.kill(first, "SIGTERM");
+  await expect.poll(() => supervised.process?.pid ?? first, { timeout: 20_000 }).not.toBe(first);
+  expect(supervised.processes.map(({ pid }) => pid)).toEqual([first, supervised.process?.pid]);
+  await supervised.process?.listening;
+  await supervised.stop({ hurryAfterMs: 50, killAfterMs: 20_000 });
+  await expect.poll(() => supervised.processes).toEqual([]);
+  expect(events).not.toContain("restart");
+}, 30_000);

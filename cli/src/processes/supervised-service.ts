@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { RhoneError } from "@rhone/common";
-import { type Addresses, ServiceProcess, type ServiceSpec } from "./service-process.js";
+import { type Addresses, ServiceProcess, type ServiceSpec, type StopTimes } from "./service-process.js";
 
 export interface SupervisedOptions {
   /** How to start it; `previous`: the addresses of its last run, which other processes know it by. */
@@ -14,12 +14,16 @@ export interface SupervisedOptions {
   readonly budget?: RestartBudget;
 }
 
-/** A service that is restarted, after a growing pause, whenever it ends unexpectedly. */
+/**
+ * A service that is restarted, after a growing pause, whenever it ends unexpectedly. One that retires has its successor
+ * at once, and finishes what it has begun beside it.
+ */
 export class SupervisedService {
   readonly #options: SupervisedOptions;
   readonly #budget: RestartBudget;
   readonly #stopping = new AbortController();
   #process: ServiceProcess | undefined;
+  readonly #retiring = new Set<ServiceProcess>();
   #addresses: Addresses | undefined;
 
   constructor(options: SupervisedOptions) {
@@ -31,6 +35,11 @@ export class SupervisedService {
     return this.#process;
   }
 
+  /** Those that retire first. */
+  get processes(): readonly ServiceProcess[] {
+    return [...this.#retiring, ...(this.#process === undefined ? [] : [this.#process])];
+  }
+
   /** Starts it and returns its addresses. A first run that ends before it listens is not restarted: `start` rejects. */
   async start(): Promise<Addresses> {
     const first = this.#spawn();
@@ -39,14 +48,14 @@ export class SupervisedService {
     return this.#addresses;
   }
 
-  async stop(deadlineMs: number): Promise<void> {
+  async stop(times: StopTimes): Promise<void> {
     this.#stopping.abort();
-    await this.#process?.stop(deadlineMs);
+    await Promise.all(this.processes.map((each) => each.stop(times)));
   }
 
   kill(): void {
     this.#stopping.abort();
-    this.#process?.kill();
+    for (const each of this.processes) each.kill();
   }
 
   #spawn(): ServiceProcess {
@@ -55,6 +64,7 @@ export class SupervisedService {
     this.#options.onChange();
     void started.ended.then(() => {
       if (this.#process === started) this.#process = undefined;
+      this.#retiring.delete(started);
       this.#options.onChange();
     });
     return started;
@@ -69,8 +79,13 @@ export class SupervisedService {
   async #keepAlive(first: ServiceProcess): Promise<void> {
     let current = first;
     while (!this.#stopping.signal.aborted) {
-      const why = await current.ended;
+      const why = await Promise.race([current.ended, current.retiring.then(() => null)]);
       if (this.#stopping.signal.aborted) return;
+      if (why === null) {
+        this.#retiring.add(current);
+        current = this.#spawn();
+        continue;
+      }
       const delayMs = this.#budget.next(performance.now());
       if (delayMs === null) return this.#options.onGiveUp(this.#giveUp(why));
       this.#options.onRestart(why);

@@ -134,7 +134,7 @@ export {
   CANCEL_CHANNEL,
   COORDINATORS_KEY,
   callChannel,
-  calledKey,
+  callsKey,
   cancelledKey,
   eventsChannel,
   FINISHED_LOG_TTL_S,

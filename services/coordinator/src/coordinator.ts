@@ -11,6 +11,7 @@ import {
   RhoneError,
   type Security,
   type Shutdown,
+  type WorkerStatus,
 } from "@rhone/common";
 import type { KvShape } from "@rhone/planner";
 import { rhone } from "@rhone/proto";
@@ -133,6 +134,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     registry: metrics.registry,
     notReady: () => (pipeline.state === "ready" ? null : (pipeline.reason ?? pipeline.state)),
     status,
+    commands: { "/drain": (query) => drainWorker(query.get("worker") ?? "", { registry, pipeline }) },
   });
   opsAddress = hostPort(host, operations.port);
   shutdown.add("operations", () => operations.close());
@@ -146,6 +148,17 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   void pipeline.run(grpc);
   shutdown.add("pipeline", () => pipeline.close());
   return { grpc, ops: hostPort(config.host, operations.port) };
+}
+
+/** Resolves when the worker has no layers any more. Throws NOT_FOUND, and as `Pipeline.drain`. */
+async function drainWorker(
+  worker: string,
+  { registry, pipeline }: { readonly registry: WorkerRegistry; readonly pipeline: Pipeline },
+): Promise<WorkerStatus> {
+  const member = registry.get(worker);
+  if (member === undefined) throw new RhoneError("NOT_FOUND", `No worker ${worker} has joined this coordinator.`);
+  await pipeline.drain(member);
+  return member.status();
 }
 
 function logsFull(most: number): RhoneError {
@@ -242,6 +255,7 @@ function pipelineListener(engine: Engine, consumer: Consumer): PipelineListener 
     result: (step, result) => engine.record(step, result),
     prepared: (wireId, error) => engine.prepared(wireId, error),
     waitingSince: () => engine.waitingSince,
+    settle: () => engine.settle(),
   };
 }
 

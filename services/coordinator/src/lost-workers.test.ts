@@ -55,13 +55,6 @@ describe("a coordinator that loses a worker", () => {
     await cluster.expectSolo(all);
   });
 
-  it("lets a worker go at once when no spare can take its shard", async () => {
-    await cluster.run(2);
-    await cluster.workers[1]?.leave();
-    const status = await cluster.coordinator.until(({ state }) => state === "waiting_for_workers");
-    expect(status.workers.map(({ worker }) => worker)).toEqual(["w0"]);
-  });
-
   it("ends requests with a reason when no worker comes back", async () => {
     await cluster.run(1, ["--recovery-timeout", "0.2"]);
     await cluster.gateway.submit(fakeJob({ requestId: "a", promptIds: prompt(5), maxTokens: 100 }));

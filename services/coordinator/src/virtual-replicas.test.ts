@@ -1,8 +1,7 @@
-import { openRedis } from "@rhone/common";
 import type { Redis } from "ioredis";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { startValkey, type TestValkey } from "../../../packages/common/src/testing/valkey.js";
+import { describe, expect, it } from "vitest";
 import { fakeJob } from "./testing/fake-job.js";
+import { useRedis } from "./testing/use-redis.js";
 import { type Choice, VirtualReplicas } from "./testing/virtual-replicas.js";
 
 const CONVERSATIONS = 16;
@@ -13,16 +12,9 @@ const [SYSTEM, FIRST, MESSAGE] = [256, 512, 64];
 /** A tenth of what Mistral 7B in Q4_0 takes on two cores: 10 ms for a token, 500 rows of a prompt per second. */
 const TIMES = { stageMs: 8, rowMs: 2 };
 
-let valkey: TestValkey;
 let redis: Redis;
-beforeAll(async () => {
-  valkey = await startValkey();
-  redis = await openRedis({ url: valkey.url, name: "test", waits: true, onError: () => {} });
-});
-beforeEach(() => redis.flushall());
-afterAll(async () => {
-  redis.disconnect();
-  await valkey.stop();
+useRedis((opened) => {
+  redis = opened;
 });
 
 const tokens = (seed: number, length: number): number[] =>

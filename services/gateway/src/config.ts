@@ -97,10 +97,21 @@ export const gatewaySettings = {
       "Bytes of unfinished choices above 16 KiB, in Redis, before further ones are refused with 429. " +
       "An API key has no more of them than it leaves free.",
   },
+  pipelineWaitMs: {
+    env: "RHONE_PIPELINE_WAIT_MS",
+    schema: count(0).max(600_000).default(10_000),
+    doc:
+      "How long after its pipeline was last ready a model's new requests wait for another one, in milliseconds, before " +
+      "they are refused with 503.",
+  },
   drainTimeoutMs: {
     env: "RHONE_DRAIN_TIMEOUT_MS",
-    schema: count(0).max(18_000).default(8_000),
-    doc: "Time for running requests to finish after SIGTERM, in milliseconds.",
+    schema: count(0)
+      .max(DAY_S * 1000)
+      .default(600_000),
+    doc:
+      "Longest time for running requests to finish after SIGTERM, in milliseconds; a second SIGTERM ends it. A " +
+      "supervisor has to wait 20 s longer before it kills.",
   },
   bodyLimitBytes: {
     env: "RHONE_BODY_LIMIT_BYTES",

@@ -65,7 +65,7 @@ export function assembleGateway(
   const parts = {
     ...config,
     ...outside,
-    models: new ServedModels(opened, outside.cluster),
+    models: new ServedModels(opened, outside.cluster, { waitMs: config.pipelineWaitMs }),
     metrics,
     answers: new AnswerRoom({ most: config.answersBytes, withinMs: config.turnWaitMs, metrics }),
     files: store,

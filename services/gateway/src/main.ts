@@ -9,7 +9,6 @@ import {
   readClusterSecret,
   serviceMain,
 } from "@rhone/common";
-import type { FastifyInstance } from "fastify";
 import { IdempotencyRecords } from "./admission/idempotency-records.js";
 import { type KeyRing, keysRequired } from "./admission/key-ring.js";
 import { redisRateLimits } from "./admission/rate-limits.js";
@@ -17,6 +16,7 @@ import { StreamRecords } from "./answers/stream-records.js";
 import { BatchLease } from "./batches/batch-lease.js";
 import { gatewaySettings } from "./config.js";
 import { assembleGateway } from "./gateway.js";
+import { drain } from "./http/drain.js";
 import { KeptTexts } from "./kept/kept-texts.js";
 import { openModels } from "./models/open-models.js";
 import { redisClusterState } from "./queue/cluster-state.js";
@@ -28,13 +28,6 @@ import { trimMemory } from "./text/text-model.js";
 
 /** Connections that wait to be accepted. Of 1,000 at once, those beyond Node's 511 were tried again after a second. */
 const BACKLOG = 4096;
-
-/** Stops taking requests and lets the running ones finish; after `timeoutMs` it ends them. */
-async function drain(app: FastifyInstance, timeoutMs: number): Promise<void> {
-  const timer = setTimeout(() => app.server.closeAllConnections(), timeoutMs);
-  await app.close();
-  clearTimeout(timer);
-}
 
 interface Access {
   readonly keyRing: Pick<KeyRing, "isEmpty"> | null;
@@ -51,7 +44,12 @@ async function warnOfAccess({ keyRing, isReachable, keysCommand, logger }: Acces
 }
 
 await serviceMain(
-  { service: "gateway", settings: gatewaySettings, trim: trimMemory },
+  {
+    service: "gateway",
+    settings: gatewaySettings,
+    trim: trimMemory,
+    lingersMs: ({ drainTimeoutMs }) => drainTimeoutMs,
+  },
   async (config, { logger, shutdown }) => {
     const { host, port, gatewayId, redisUrl: url, maxQueued, queuedBytes } = config;
     const { clusterSecretFile } = config;
@@ -66,7 +64,13 @@ await serviceMain(
     shutdown.add("subscriber", () => subscriber.disconnect());
     const client = await RedisGenerationClient.open({ redis, subscriber, gatewayId, maxQueued, queuedBytes, logger });
     shutdown.add("queue", () => client.close());
-    const { app, batchRunner, background, keyRing } = assembleGateway(config, {
+    const {
+      app,
+      batchRunner,
+      background,
+      keyRing,
+      models: served,
+    } = assembleGateway(config, {
       models,
       client,
       cluster: redisClusterState(redis),
@@ -86,7 +90,10 @@ await serviceMain(
       clusterSecret,
       logger,
     });
-    shutdown.add("http", () => drain(app, config.drainTimeoutMs));
+    shutdown.add("model watch", served.watch());
+    const { hurry } = shutdown;
+    const onDeaf = (): void => announce({ kind: "retiring" });
+    shutdown.add("http", () => drain(app, { timeoutMs: config.drainTimeoutMs, hurry, onDeaf, logger }));
     // Written now, as the first client to ask for it would hold up the others for 0.2 s.
     await app.ready();
     app.swagger();

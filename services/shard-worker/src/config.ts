@@ -102,6 +102,11 @@ export const shardWorkerSettings = {
     schema: count(100).max(86_400_000).default(DEFAULT_GRAMMAR_LIMITS.waitMs),
     doc: "How long a sequence without tokens waits for its grammar's thread before it is refused, in milliseconds.",
   },
+  leaveTimeout: {
+    env: "RHONE_LEAVE_TIMEOUT",
+    schema: z.coerce.number().min(0).max(3600).default(60),
+    doc: "Seconds after SIGTERM for which this worker serves on while others load its layers; then it ends all the same.",
+  },
   simulate: {
     env: "RHONE_SIMULATE",
     schema: simulationSchema.optional(),

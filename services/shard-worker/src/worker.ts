@@ -29,8 +29,6 @@ import { ShardHolder } from "./shard/shard-holder.js";
 import { simulatedDevice } from "./simulation/simulated-device.js";
 import { type EpochOrder, readEpoch } from "./wire/read-order.js";
 
-/** For the coordinator to let this worker go; less than the process gets for its end. */
-const LEAVE_WITHIN_MS = 15_000;
 /** After a step, another one is expected for this long. */
 const BUSY_FOR_MS = 1000;
 /** The rest is left to the system and to the worker's own code. */
@@ -114,7 +112,7 @@ export async function startShardWorker({
     logger,
   });
   shutdown.add("control link", async () => {
-    if (!shutdown.failed) await control?.leave(LEAVE_WITHIN_MS);
+    await control?.leave(1000 * config.leaveTimeout, shutdown.hurry);
     control?.close();
   });
   return { grpc: address, ops: hostPort(host, ops.port) };
@@ -178,7 +176,7 @@ function obeyOrders(holder: ShardHolder, runner: StageRunner, logger: Logger): C
     if (load != null) await holder.load(load, answer);
     else if (calibrate != null) await holder.calibrate(calibrate, answer);
     else if (epoch != null) await openEpoch(readEpoch(epoch), runner, answer);
-    else if (release != null) await holder.release();
+    else if (release != null) await holder.release(release);
   };
   return (message, answer) => {
     obey(message, answer).catch((err: unknown) => logger.error({ err }, "an order of the coordinator failed"));

@@ -31,6 +31,8 @@ const workerStatusSchema = z.object({
   resident: z.number(),
   /** The worker's layers [first, last); null for a spare. */
   layers: z.tuple([z.number(), z.number()]).nullable(),
+  /** It is about to end, or an operator has taken its layers away or is about to; absent: neither. */
+  going: z.enum(["leaving", "draining", "drained"]).exactOptional(),
   /** Bytes of weights loaded so far, and when all are loaded. */
   loadedBytes: z.number(),
   totalBytes: z.number(),

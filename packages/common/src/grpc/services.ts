@@ -126,4 +126,4 @@ export const weightsService = {
 } as const satisfies GuardedService;
 
 /** The version of the wire contracts in proto/. A coordinator refuses workers of another version. */
-export const PROTOCOL_VERSION = 6;
+export const PROTOCOL_VERSION = 7;

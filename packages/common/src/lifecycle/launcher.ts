@@ -11,6 +11,8 @@ export type Announcement =
       readonly addresses: Readonly<Record<string, string>>;
     }
   | { readonly kind: "fatal"; readonly code: string; readonly message: string }
+  /** It has given up its addresses, and lives on only to finish what it has begun: another one may take its place. */
+  | { readonly kind: "retiring" }
   | WorkerStanding;
 
 /** Sent by a shard-worker at each change: how far it is on its way into a pipeline. */
@@ -37,12 +39,14 @@ export interface WorkerStanding {
     readonly workers: number;
     /** [first, last); null: the worker is a spare. */
     readonly layers: readonly [number, number] | null;
+    /** It was drained: it gets no layers until it is started again. */
+    readonly drained?: boolean;
   } | null;
 }
 
-/** Sends the announcement to the launcher; does nothing in a process that has none. */
+/** Sends the announcement to the launcher; does nothing in a process that has none, or whose launcher is gone. */
 export function announce(message: Announcement): void {
-  process.send?.(message);
+  if (process.connected) process.send?.(message);
 }
 
 /** Sent to a calibration process: time one step at each of these numbers of decode rows. */

@@ -15,6 +15,25 @@ const service = (more = "") =>
     });
   `);
 
+/** One that lingers for a minute, unless it is to hurry. */
+const lingering = () =>
+  new TestChild(`
+    const lingersMs = () => 60_000;
+    const options = { service: "sample", settings: ${SETTINGS}, lingersMs };
+    await common.serviceMain(options, async (config, { logger, shutdown }) => {
+      setInterval(() => {}, 1000);
+      shutdown.add("guests", () => {
+        common.announce({ kind: "retiring" });
+        const { hurry } = shutdown;
+        return new Promise((resolve) => {
+          if (hurry.aborted) resolve();
+          hurry.addEventListener("abort", () => resolve());
+        });
+      });
+      common.announce({ kind: "listening", service: "sample", addresses: {} });
+    });
+  `);
+
 const messages = ({ log }: TestChild) => log.map(({ msg }) => msg);
 const fatal = (code: string, message: string) => ({ kind: "fatal", code, message });
 const OPAQUE = "An internal error occurred; the service's log has the details.";
@@ -54,6 +73,25 @@ describe("runService", { timeout: 30_000 }, () => {
     child.process.kill("SIGTERM");
     expect(await child.exit()).toBe(1);
     expect(messages(child)).toEqual(["shutting down"]);
+  });
+
+  it.each<[string, (child: TestChild) => void]>([
+    ["a second signal", ({ process: child }) => child.kill("SIGTERM")],
+    ["the end of its launcher", ({ process: child }) => child.disconnect()],
+  ])("ends what it lingers for on %s, in order", async (_, hurry) => {
+    const child = lingering();
+    await child.answer("listening");
+    child.process.kill("SIGTERM");
+    await child.answer("retiring");
+    hurry(child);
+    expect(await child.exit()).toBe(0);
+  });
+
+  it("does not linger when its launcher is gone", async () => {
+    const child = lingering();
+    await child.answer("listening");
+    child.process.disconnect();
+    expect(await child.exit()).toBe(0);
   });
 
   it("announces an error of `start`, closes what was opened by then, and exits with 1", async () => {

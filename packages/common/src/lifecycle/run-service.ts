@@ -2,34 +2,50 @@ import { toRhoneError } from "../errors/rhone-error.js";
 import type { Logger } from "../observability/logger.js";
 import { announce } from "./launcher.js";
 
-/** Longest that a service may take to finish its work after SIGTERM. */
+/** Longest that a service may take to close what it has opened. */
 const SHUTDOWN_DEADLINE_MS = 20_000;
 
 /**
  * Runs a service until SIGTERM or SIGINT, until its launcher dies (the IPC channel closes), or until a fatal error:
  * one thrown by `start`, or one that nothing caught. `start` registers what it opens with `shutdown`, which is then
- * closed in reverse order. Exits with 0 after an orderly end and with 1 after a fatal error, after 20 s without an end,
- * or at once on a second signal.
+ * closed in reverse order. A service may linger for up to `lingersMs` to finish what others wait for; a second signal,
+ * an error or the launcher's death ends that. Exits with 0 after an orderly end and with 1 after a fatal error, 20 s
+ * after it should have ended, or at once on a signal while it does not linger.
  */
-export async function runService(logger: Logger, start: (shutdown: Shutdown) => Promise<void>): Promise<void> {
+export async function runService(
+  logger: Logger,
+  start: (shutdown: Shutdown) => Promise<void>,
+  lingersMs = 0,
+): Promise<void> {
   const shutdown = new Shutdown(logger);
   let isEnding = false;
+  const endWithin = (ms: number): void => void setTimeout(() => process.exit(1), ms + SHUTDOWN_DEADLINE_MS).unref();
   const end = (reason: string, exitCode: number): void => {
-    if (isEnding) process.exit(1);
     isEnding = true;
     logger.info({ reason }, "shutting down");
-    setTimeout(() => process.exit(1), SHUTDOWN_DEADLINE_MS).unref();
+    endWithin(lingersMs);
     void shutdown.run().then(() => logger.flush(() => process.exit(exitCode)));
+  };
+  /** Nothing is waited for from now on. */
+  const endSoon = (reason: string, exitCode: number): void => {
+    shutdown.hurryUp();
+    endWithin(0);
+    if (!isEnding) end(reason, exitCode);
   };
   const die = (error: unknown): void => {
     const named = toRhoneError(error);
     logger.fatal({ err: error, code: named.code }, "fatal error");
-    shutdown.failed = true;
     announce({ kind: "fatal", code: named.code, message: named.message });
-    end("fatal error", 1);
+    if (isEnding) process.exit(1);
+    endSoon("fatal error", 1);
   };
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => end(signal, 0));
-  process.once("disconnect", () => end("the launcher is gone", 0));
+  const signalled = (signal: string): void => {
+    if (!isEnding) end(signal, 0);
+    else if (lingersMs > 0 && !shutdown.hurry.aborted) endSoon(signal, 0);
+    else process.exit(1);
+  };
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, signalled);
+  process.once("disconnect", () => endSoon("the launcher is gone", 0));
   process.on("uncaughtException", die);
   process.on("unhandledRejection", die);
   try {
@@ -52,12 +68,20 @@ export function crash(error: unknown): void {
 /** Closes the resources of a service, the last opened first and one at a time. */
 export class Shutdown {
   readonly #logger: Logger;
-  /** The process ends because of an error: its state can't be trusted, and nothing is waited for. */
-  failed = false;
+  readonly #hurry = new AbortController();
   readonly #closers: { readonly name: string; readonly close: () => Promise<void> | void }[] = [];
 
   constructor(logger: Logger) {
     this.#logger = logger;
+  }
+
+  /** Aborted when nothing is to be waited for: somebody is impatient, or the process's state can't be trusted. */
+  get hurry(): AbortSignal {
+    return this.#hurry.signal;
+  }
+
+  hurryUp(): void {
+    this.#hurry.abort();
   }
 
   add(name: string, close: () => Promise<void> | void): void {

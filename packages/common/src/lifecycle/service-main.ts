@@ -16,6 +16,8 @@ export interface ServiceOptions<T extends Settings> {
   readonly settings: T;
   /** Gives freed native memory back to the system, in another thread. */
   readonly trim?: () => unknown;
+  /** For how many milliseconds it may finish, after a signal, what others wait for; default: none. */
+  readonly lingersMs?: (config: ConfigOf<T>) => number;
 }
 
 export interface ServiceRun {
@@ -76,11 +78,12 @@ export async function serviceMain<T extends ServiceSettings>(
   setFlagsFromString(`--heap-growing-percent=${HEAP_GROWTH}`);
   const logger = createLogger({ service: options.service, level: config.logLevel });
   logWarnings(logger);
-  await runService(logger, async (shutdown) => {
+  const run = async (shutdown: Shutdown): Promise<void> => {
     await start(config, { logger, shutdown }); // which may block for as long as it needs
     watchEventLoop({ service: options.service, logger, hungAfterMs: config.hungAfter * 1000 });
     collectNodeMetrics();
     beginPulse();
     shutdown.add("memory", releaseMemory({ trim: options.trim }));
-  });
+  };
+  await runService(logger, run, options.lingersMs?.(config));
 }

@@ -9,17 +9,21 @@ export interface OperationsAnswer {
 }
 
 /**
- * GET of a path of an operations server (host:port), as a process that may see all of it. Throws what the connection
- * throws, and what `signal` does.
+ * GET, or POST, of a path of an operations server (host:port), as a process that may see all of it. Throws what the
+ * connection throws, and what `signal` does.
  */
 export async function askOperations(
   address: string,
   path: string,
-  { security, signal }: { readonly security: Security; readonly signal: AbortSignal },
+  {
+    security,
+    signal,
+    method = "GET",
+  }: { readonly security: Security; readonly signal: AbortSignal; readonly method?: "GET" | "POST" },
 ): Promise<OperationsAnswer> {
   const { identity, secret } = security;
   const headers = secret === null ? {} : { [SECRET_HEADER]: secret };
-  const options: RequestOptions = { headers, signal, agent: false };
+  const options: RequestOptions = { method, headers, signal, agent: false };
   const response = await answerOf(
     identity === null
       ? httpRequest(`http://${address}${path}`, options)

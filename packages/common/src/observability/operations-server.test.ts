@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { Counter, Registry } from "prom-client";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { loadConfig } from "../config/load-config.js";
+import { RhoneError } from "../errors/rhone-error.js";
 import { openSecurity, type Security } from "../security/security.js";
 import { securitySettings } from "../security/security-settings.js";
 import { needsIpv6 } from "../testing/ipv6.js";
@@ -73,6 +74,30 @@ describe("OperationsServer", () => {
     expect(response.status).toBe(500);
     expect(await response.json()).toEqual({ error: "internal" });
     expect((await get("/health")).status).toBe(200);
+  });
+
+  it("runs a command on POST, and answers with what it resolves with or its error", async () => {
+    const asked: string[] = [];
+    const commands = {
+      "/drain": async (query: URLSearchParams) => {
+        asked.push(query.get("worker") ?? "");
+        if (asked.length > 1) throw new RhoneError("NOT_FOUND", "No worker b.");
+        return { going: "drained" };
+      },
+    };
+    const options = { host: "127.0.0.1", port: 0, security: PLAINTEXT, registry, notReady: () => null };
+    const other = await OperationsServer.open({ ...options, status: () => null, commands });
+    onTestFinished(() => other.close());
+    const post = async (path: string) => {
+      const response = await fetch(`http://127.0.0.1:${other.port}${path}`, { method: "POST" });
+      return [response.status, await response.json()];
+    };
+    expect(await post("/drain?worker=a%20b")).toEqual([200, { going: "drained" }]);
+    const error = { code: "NOT_FOUND", message: "No worker b." };
+    expect(await post("/drain?worker=b")).toEqual([404, { error }]);
+    expect(await post("/toString")).toEqual([404, { error: "not found" }]);
+    expect((await fetch(`http://127.0.0.1:${other.port}/drain`)).status).toBe(404);
+    expect(asked).toEqual(["a b", "b"]);
   });
 
   it("says which port is in use", async () => {

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type RequestListener, type Server }
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Registry } from "prom-client";
+import { toRhoneError } from "../errors/rhone-error.js";
 import { endRevoked } from "../security/end-revoked.js";
 import type { Role } from "../security/peer.js";
 import type { Security } from "../security/security.js";
@@ -19,6 +20,8 @@ export interface OperationsOptions {
   readonly notReady: () => string | null;
   /** The JSON body of GET /status. */
   readonly status: () => unknown;
+  /** What POST of a path does, such as "/drain"; the answer's body is what it resolves with, or its RhoneError. */
+  readonly commands?: Readonly<Record<string, (query: URLSearchParams) => Promise<unknown>>>;
 }
 
 interface Answer {
@@ -32,6 +35,7 @@ const MOST_CONNECTIONS = 256;
 
 /** Whose certificates are shown all; others are told whether the process lives and is ready. */
 const READERS: readonly Role[] = ["coordinator", "operator"];
+const COMMANDERS: readonly Role[] = ["operator"];
 
 const HANDSHAKE_MS = 5000;
 const REQUEST_MS = 10_000;
@@ -39,7 +43,7 @@ const REQUEST_MS = 10_000;
 /**
  * GET /health (the event loop turns), /ready (200, or 503 with the reason), /metrics (Prometheus), /status (JSON). With
  * TLS, states, metrics and reasons are for a coordinator's or operator's certificate; with a secret, states and reasons
- * are for those who know it.
+ * are for those who know it. POST of a command is for an operator's certificate, or for those who know the secret.
  */
 export class OperationsServer {
   readonly #server: Server;
@@ -89,9 +93,16 @@ function createFor(security: Security, listener: RequestListener): Created {
 }
 
 async function answer(request: IncomingMessage, options: OperationsOptions): Promise<Answer> {
-  const { registry, notReady, status, security } = options;
+  const { registry, notReady, status, security, commands = {} } = options;
   const isAdmitted = security.admits(request, READERS);
-  switch ((request.url ?? "/").split("?")[0]) {
+  const [path = "/", query = ""] = (request.url ?? "/").split("?");
+  if (request.method === "POST") {
+    const command = Object.hasOwn(commands, path) ? commands[path] : undefined;
+    if (command === undefined) return json(404, { error: "not found" });
+    if (!security.admits(request, COMMANDERS)) return FORBIDDEN_COMMAND;
+    return command(new URLSearchParams(query)).then((done) => json(200, done), failed);
+  }
+  switch (path) {
     case "/health":
       return json(200, { status: "ok" });
     case "/ready": {
@@ -113,6 +124,15 @@ const json = (code: number, value: unknown): Answer => ({
   code,
   type: "application/json",
   body: JSON.stringify(value),
+});
+
+function failed(error: unknown): Answer {
+  const { code, message, row } = toRhoneError(error);
+  return json(row.http, { error: { code, message } });
+}
+
+const FORBIDDEN_COMMAND = json(403, {
+  error: { code: "FORBIDDEN_PEER", message: "This is for an operator's certificate, or the cluster's secret." },
 });
 
 const FORBIDDEN = json(403, {

@@ -43,10 +43,10 @@ export const leasesKey = (model: string): string => `${REDIS_PREFIX}:leases/${en
 export const jobLockKey = (job: JobQueue & Pick<GenerationJob, "requestId">): string =>
   `${REDIS_PREFIX}:${queueName(job)}:${job.requestId}:lock`;
 
-/** Key: the first waiting job of a queue, the coordinator that shall take it, and since when (Unix milliseconds). */
-export const calledKey = (queue: JobQueue): string => ofModel(`${REDIS_PREFIX}:called:${queue.lane}`, queue);
+/** Hash: by waiting jobs, which coordinators are called for them; see the coordinator's hand-out.ts. */
+export const callsKey = (queue: JobQueue): string => ofModel(`${REDIS_PREFIX}:calls:${queue.lane}`, queue);
 
-/** Channel: a coordinator shall take a job. */
+/** Channel: a coordinator shall take jobs. */
 export const callChannel = (coordinatorId: string): string => `${REDIS_PREFIX}:call:${coordinatorId}`;
 
 /** Stream: a request's token log. Entry ids are `${ordinal + 1}-0`, so Redis refuses a second write of an ordinal. */

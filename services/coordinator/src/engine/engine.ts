@@ -1,4 +1,4 @@
-import { type Finish, type GenerationJob, type Logger, RhoneError } from "@rhone/common";
+import { type ErrorCode, type Finish, type GenerationJob, type Logger, RhoneError } from "@rhone/common";
 import type { rhone } from "@rhone/proto";
 import type { Metrics } from "../metrics.js";
 import type { MicroBatch, SpanOutcome } from "../scheduler/micro-batch.js";
@@ -42,6 +42,8 @@ export interface EngineOptions extends SchedulerOptions {
   readonly now?: () => number;
 }
 
+/** Why a pipeline is given up that has not failed. */
+const IN_ORDER: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["EPOCH_CHANGED", "SHUTTING_DOWN"]);
 /** Tokens that an answer is expected to have before the first has ended, and the weight of the latest one. */
 const FIRST_ANSWER_TOKENS = 100;
 const ANSWER_WEIGHT = 0.1;
@@ -61,6 +63,8 @@ export class Engine {
   #link: StepLink | null = null;
   #inFlight: InFlight[] = [];
   #pumpDue = false;
+  /** Called when nothing is in flight any more; null: steps may be sent. */
+  #settled: (() => void) | null = null;
   #closed = false;
   #recoveryTimer: NodeJS.Timeout | undefined;
 
@@ -151,20 +155,32 @@ export class Engine {
   attach(link: StepLink): void {
     clearTimeout(this.#recoveryTimer);
     this.#link = link;
+    this.#settled = null;
     this.#meter.attach(link.stages);
     this.#scheduler.resume(link);
     this.#pump();
   }
 
+  /** Sends no more steps through this pipeline. Resolves when those in flight have returned, or it is lost. */
+  settle(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#settled?.();
+      this.#settled = resolve;
+      if (this.#link === null || this.#inFlight.length === 0) resolve();
+    });
+  }
+
   /**
    * The pipeline is lost. Sequences keep their tokens and wait for the next one, at most `recoveryTimeoutMs`; those
-   * with which pipelines are lost again and again are ended.
+   * with which pipelines fail again and again are ended.
    */
   detach(reason: RhoneError): void {
     if (this.#link === null) return;
     this.#link = null;
     this.#inFlight = [];
-    this.#endPoisonous(this.#scheduler.suspend(), reason);
+    this.#settled?.();
+    this.#settled = null;
+    this.#endPoisonous(this.#scheduler.suspend({ hasFailed: !IN_ORDER.has(reason.code) }), reason);
     const { recoveryTimeoutMs } = this.#options;
     const lost = `The pipeline was lost and did not come back within ${recoveryTimeoutMs / 1000} s`;
     const finish = failure("WORKER_LOST", `${lost}. Why it was lost: ${reason.message}`);
@@ -198,6 +214,7 @@ export class Engine {
     const { events, outcomes } = this.#read(decodeResult(batch, result, this.#options.rules.vocabSize));
     this.#scheduler.complete(batch, outcomes, decodeTimes(timings, returnedAt - sentAt));
     this.#meter.recorded({ batch, sentAt, returnedAt, recordedAt: this.#now(), timings });
+    if (this.#inFlight.length === 0) this.#settled?.();
     this.#pump(); // the stages work on while the events are written
     this.#write(events);
     this.#checkPages();
@@ -229,7 +246,7 @@ export class Engine {
   /** Decides and sends until nothing is left that can or need be sent. */
   #pump(): void {
     const { rules, log } = this.#options;
-    while (this.#link !== null && !log.full) {
+    while (this.#link !== null && this.#settled === null && !log.full) {
       const startedAt = this.#now();
       const batch = this.#scheduler.decide();
       if (batch === null) return;

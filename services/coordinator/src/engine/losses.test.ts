@@ -1,4 +1,4 @@
-import type { GenerationJob } from "@rhone/common";
+import { type GenerationJob, RhoneError } from "@rhone/common";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { MOST_LOSSES } from "../scheduler/scheduler.js";
@@ -23,6 +23,20 @@ describe("Engine, when pipelines are lost", () => {
       message: expect.stringContaining("Worker w was lost."),
     });
     bench.engine.close();
+  });
+
+  it("blames nobody for pipelines that were given up", async () => {
+    const bench = new EngineBench({});
+    const done = bench.engine.run(fakeJob({ requestId: "a", promptIds: prompt(3), maxTokens: 5 }));
+    for (let change = 0; change < 2 * MOST_LOSSES; change++) {
+      bench.connect(1);
+      await turn();
+      bench.engine.detach(new RhoneError("EPOCH_CHANGED", "The layers are cut again."));
+    }
+    bench.connect(1);
+    await bench.drain();
+    await done;
+    expect(bench.tokens("a")).toEqual(runAlone(prompt(3), 5, 0).tokens);
   });
 
   it("blames no sequence that the stages were not told of, or that has drawn since", async () => {

@@ -1,3 +1,4 @@
+import { RhoneError } from "@rhone/common";
 import { describe, expect, it } from "vitest";
 import { EngineBench, MAX_ROWS, prompt, turn } from "../testing/engine-bench.js";
 import { fakeJob } from "../testing/fake-job.js";
@@ -29,6 +30,30 @@ describe("Engine, what its steps compute", () => {
     // One row takes 11 ms, seven take 17 ms, which is less than 1.6 times as much, and eight take 18 ms.
     expect(full(await rowsOf(true))).toBe(0);
     expect(full(await rowsOf(false))).toBeGreaterThan(3);
+  });
+
+  it("sends no step more once it shall settle, until a new pipeline is there", async () => {
+    const bench = new EngineBench({});
+    bench.connect(2);
+    const done = bench.engine.run(fakeJob({ requestId: "a", promptIds: prompt(3), maxTokens: 9 }));
+    await turn();
+    let isSettled = false;
+    const settled = bench.engine.settle().then(() => {
+      isSettled = true;
+    });
+    await turn();
+    expect([bench.pipe.busy.length > 0, isSettled]).toEqual([true, false]);
+    while (bench.pipe.busy.length > 0) bench.pipe.advance(bench.pipe.busy[0] ?? 0);
+    await settled;
+    await turn();
+    expect(bench.pipe.busy).toEqual([]);
+    await bench.engine.settle(); // nothing is in flight
+    bench.engine.detach(new RhoneError("EPOCH_CHANGED", "The layers are cut again."));
+    await bench.engine.settle(); // there is no pipeline
+    bench.connect(1);
+    await bench.drain();
+    await done;
+    expect(bench.tokens("a")).toEqual(runAlone(prompt(3), 9, 0).tokens);
   });
 
   it("puts interactive sequences in the places of batch sequences, which lose no token", async () => {

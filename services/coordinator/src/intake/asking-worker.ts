@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { GenerationJob } from "@rhone/common";
-import { type Job, type Processor, Worker, type WorkerOptions } from "bullmq";
+import { type Processor, raw2NextJobData, Worker, type WorkerOptions } from "bullmq";
 import type { Lease } from "./lease.js";
-import type { ReplicaLoads } from "./replica-loads.js";
+import type { ReplicaLoads, Taken } from "./replica-loads.js";
 
 /** Before Redis is asked again after an error; while it is away, questions wait for it. */
 const RETRY_MS = 1000;
@@ -10,17 +10,16 @@ const RETRY_MS = 1000;
 const LISTEN_S = 5;
 
 export interface AskingOptions extends WorkerOptions {
-  /** Jobs that are taken at a time. */
-  readonly concurrency: number;
+  readonly lockDuration: number;
   readonly lane: GenerationJob["lane"];
   readonly loads: ReplicaLoads;
   readonly lease: Lease;
 }
 
 /**
- * A worker of BullMQ that asks whether it may take the next job. BullMQ's own loop takes as many as it can hold, before
- * it begins with the first. It asks when BullMQ says that there is a job, when another coordinator calls it, when a job
- * ends here, and each time that loads are told.
+ * A worker of BullMQ that takes all jobs that it should have by one script (hand-out.ts). BullMQ's own loop takes one
+ * after another, as many as it can hold. This one asks when BullMQ says that there is a job, when another coordinator
+ * calls it, when a job ends here, and each time that loads are told.
  */
 export class AskingWorker extends Worker {
   readonly #options: AskingOptions;
@@ -70,48 +69,44 @@ export class AskingWorker extends Worker {
   async #takeJobs(): Promise<void> {
     while (this.closing === undefined) {
       const { version } = this.#loads.changed;
-      if (await this.#mayTake()) await this.#take();
-      else {
-        this.#listen();
-        await this.#loads.changed.changedSince(version);
-      }
+      const taken = await this.#take();
+      if (taken > 0) continue;
+      this.#listen();
+      await this.#loads.changed.changedSince(version);
     }
     await Promise.all(this.#jobs);
   }
 
-  /** Asks also when no more can be held here: for the job that waits, another coordinator may have to be called. */
-  async #mayTake(): Promise<boolean> {
-    if (this.paused || this.closing !== undefined) return false;
-    const { lane } = this.#options;
-    const queue = {
-      lane,
-      prioritizedKey: this.toKey("prioritized"),
-      waitKey: this.toKey("wait"),
-      jobKey: this.toKey(""),
-    };
-    return this.#loads.ask(queue).catch((error) => this.#failed(error, false));
+  /** Asks also when no more can be held here: for jobs that wait, other coordinators may have to be called. */
+  async #take(): Promise<number> {
+    if (this.paused || this.closing !== undefined) return 0;
+    const { lane, lease, lockDuration } = this.#options;
+    const token = lease.token(this.#taken++);
+    const asked = this.#loads.take({ lane, toKey: this.toKey, token, lockMs: lockDuration });
+    const taken = await asked.catch((error) => this.#failed(error, []));
+    for (const job of taken) this.#begin(job, token);
+    return taken.length;
   }
 
-  async #take(): Promise<void> {
-    const { lane, lease } = this.#options;
-    const token = lease.token(this.#taken++);
-    const taken = this.getNextJob(token, { block: false });
-    const job: Job | undefined = await taken.catch((error) => this.#failed(error, undefined));
-    if (job === undefined) {
-      this.#loads.release(lane);
-      return;
-    }
-    const run: Promise<void> = this.processJob(job, token, () => false)
-      .then(() => {})
+  #begin(taken: Taken, token: string): void {
+    const { lane } = this.#options;
+    const run: Promise<void> = this.#process(taken, token)
       .catch((error) => this.#failed(error, undefined))
       .finally(() => {
         this.#jobs.delete(run);
-        this.#loads.ended(lane);
+        this.#loads.ended(lane, taken.id);
       });
     this.#jobs.add(run);
   }
 
-  /** BullMQ's marker wakes one coordinator for each job. */
+  async #process({ id, fields }: Taken, token: string): Promise<void> {
+    const [json] = raw2NextJobData([fields, id]);
+    const job = this.createJob(json, id);
+    job.token = token;
+    await this.processJob(job, token, () => false);
+  }
+
+  /** BullMQ's marker wakes one coordinator, which calls the others. */
   #listen(): void {
     if (this.#isListening || this.paused || this.closing !== undefined) return;
     this.#isListening = true;

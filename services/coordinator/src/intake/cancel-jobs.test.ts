@@ -1,30 +1,25 @@
-import { CANCEL_CHANNEL, cancelJobs, cancelledKey, openRedis, placesKey, tokenLogKey } from "@rhone/common";
-import { Redis } from "ioredis";
+import { CANCEL_CHANNEL, cancelJobs, cancelledKey, placesKey, tokenLogKey } from "@rhone/common";
+import type { Redis } from "ioredis";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { startValkey, type TestValkey } from "../../../../packages/common/src/testing/valkey.js";
+import { useRedis } from "../testing/use-redis.js";
 
 const QUEUE = { model: "m", lane: "interactive" } as const;
 
-let valkey: TestValkey;
 let redis: Redis;
+useRedis((opened) => {
+  redis = opened;
+});
 let subscriber: Redis;
 const announced: string[] = [];
 beforeAll(async () => {
-  valkey = await startValkey();
-  redis = await openRedis({ url: valkey.url, name: "test", waits: true, onError: () => {} });
-  subscriber = new Redis(valkey.url);
+  subscriber = redis.duplicate();
   subscriber.on("message", (_, id: string) => announced.push(id));
   await subscriber.subscribe(CANCEL_CHANNEL);
 });
-beforeEach(async () => {
-  await redis.flushall();
+beforeEach(() => {
   announced.length = 0;
 });
-afterAll(async () => {
-  redis.disconnect();
-  subscriber.disconnect();
-  await valkey.stop();
-});
+afterAll(() => subscriber.disconnect());
 
 /** Cancels jobs of key "a". Returns those that were taken from the queue. */
 async function cancel(...ids: string[]): Promise<readonly string[]> {

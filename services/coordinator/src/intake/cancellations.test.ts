@@ -1,29 +1,24 @@
 import { CANCEL_CHANNEL, cancelledKey } from "@rhone/common";
-import { Redis } from "ioredis";
+import type { Redis } from "ioredis";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { startValkey, type TestValkey } from "../../../../packages/common/src/testing/valkey.js";
+import { useRedis } from "../testing/use-redis.js";
 import { Cancellations } from "./cancellations.js";
 
-let valkey: TestValkey;
 let redis: Redis;
+useRedis((opened) => {
+  redis = opened;
+});
 let subscriber: Redis;
 let cancellations: Cancellations;
 let cancelled: string[];
 
-beforeAll(async () => {
-  valkey = await startValkey();
-  redis = new Redis(valkey.url);
+beforeAll(() => {
   subscriber = redis.duplicate();
 });
 
-afterAll(async () => {
-  redis.disconnect();
-  subscriber.disconnect();
-  await valkey.stop();
-});
+afterAll(() => subscriber.disconnect());
 
 beforeEach(async () => {
-  await redis.flushall();
   subscriber.removeAllListeners("message");
   cancelled = [];
   cancellations = await Cancellations.open(subscriber, (requestId) => cancelled.push(requestId));

@@ -1,5 +1,4 @@
 import {
-  calledKey,
   endTurn,
   type GenerationJob,
   generationJobSchema,
@@ -92,7 +91,6 @@ export class LaneConsumer {
       lease,
       connection,
       prefix: REDIS_PREFIX,
-      concurrency: this.#concurrency,
       lockDuration: lockMs,
       stalledInterval: STALLED_MS,
       // A job whose coordinator died is continued by another, however often; deadlines bound it.
@@ -178,24 +176,19 @@ export class LaneConsumer {
     const held = { requestId, turn, route, token };
     this.#held.add(held);
     tokenLog.hold(requestId, token);
-    let hasArrived = false;
-    const onArrival = (): void => {
-      if (!hasArrived) loads.arrived();
-      hasArrived = true;
-    };
     try {
-      await runJob(job.data, { ...this.#options, onArrival });
+      if (this.#worker.isPaused()) throw new HandedBack("The pipeline was lost while the job was being taken.");
+      await runJob(job.data, { ...this.#options, onArrival: () => loads.arrived(requestId) });
       await pace.next();
       await endTurn(redis, this.#queue, turn);
     } catch (error) {
       if (!goesBack(error)) throw error;
-      // Others shall not believe that this coordinator will have the prompt, or that it was too slow to take the job.
+      // Others shall not believe that this coordinator will have the prompt.
       links.doubt(route);
-      await Promise.all([links.tell(), redis.del(calledKey(this.#queue))]);
+      await links.tell();
       await this.#worker.putBack(requestId, token);
       throw new WaitingError();
     } finally {
-      onArrival();
       this.#held.delete(held);
       tokenLog.leave(requestId, token);
       links.doubt(route);

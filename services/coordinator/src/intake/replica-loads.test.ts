@@ -1,23 +1,18 @@
-import { callChannel, calledKey, loadsKey, openRedis, prefixesKey } from "@rhone/common";
+import { callChannel, callsKey, loadsKey, prefixesKey } from "@rhone/common";
 import type { Redis } from "ioredis";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { startValkey, type TestValkey } from "../../../../packages/common/src/testing/valkey.js";
+import { describe, expect, it } from "vitest";
 import type { Engine } from "../engine/engine.js";
+import { useRedis } from "../testing/use-redis.js";
 import { ReplicaLoads, type UnbegunJob } from "./replica-loads.js";
 
-const QUEUE = { lane: "interactive", prioritizedKey: "prioritized", waitKey: "wait", jobKey: "job:" } as const;
+const keyOf = (type: string): string => `queue:${type}`;
+const QUEUE = { lane: "interactive", toKey: keyOf, token: "token", lockMs: 60_000 } as const;
+const CALLS = callsKey({ model: "m", lane: "interactive" });
 const LINKS = ["aaaaaaaaaaa", "bbbbbbbbbbb", "ccccccccccc"];
 
-let valkey: TestValkey;
 let redis: Redis;
-beforeAll(async () => {
-  valkey = await startValkey();
-  redis = await openRedis({ url: valkey.url, name: "test", waits: true, onError: () => {} });
-});
-beforeEach(() => redis.flushall());
-afterAll(async () => {
-  redis.disconnect();
-  await valkey.stop();
+useRedis((opened) => {
+  redis = opened;
 });
 
 type Work = Partial<Engine["workload"]>;
@@ -38,20 +33,22 @@ let jobs = 0;
 /** Puts a job on the queue, behind the others. */
 async function put(route = "32 10 32 "): Promise<string> {
   const id = `r-${jobs++}`;
-  await redis.hset(`${QUEUE.jobKey}${id}`, "data", JSON.stringify({ stop: ['"route":"9 9 9 x"'], route }));
-  await redis.zadd(QUEUE.prioritizedKey, jobs, id);
+  await redis.hset(keyOf(id), "data", JSON.stringify({ stop: ['"route":"9 9 9 x"'], route }));
+  await redis.zadd(keyOf("prioritized"), jobs, id);
   return id;
 }
 
-/** Which of them takes the first job, asked in this order and again as often as one is called; it is gone then. */
+/** The ids of the jobs that it takes now. */
+async function take(loads: ReplicaLoads): Promise<readonly string[]> {
+  const ids = (await loads.take(QUEUE)).map(({ id }) => id);
+  for (const id of ids) loads.arrived(id);
+  return ids;
+}
+
+/** Which of them takes the job that waits, asked in this order and again as often as one is called. */
 async function taker(...loads: readonly ReplicaLoads[]): Promise<number> {
   for (let round = 0; round < 2; round++)
-    for (const [index, each] of loads.entries())
-      if (await each.ask(QUEUE)) {
-        each.arrived();
-        await redis.zpopmin(QUEUE.prioritizedKey);
-        return index;
-      }
+    for (const [index, each] of loads.entries()) if ((await take(each)).length > 0) return index;
   return -1;
 }
 
@@ -101,19 +98,21 @@ describe("coordinators of a model", () => {
 
   it("take what they can hold alone, and no more", async () => {
     const alone = coordinator("alone", { limit: 2 });
-    for (let job = 0; job < 9; job++) await put();
-    for (let job = 0; job < 8; job++) expect(await taker(alone)).toBe(0);
-    expect(await taker(alone)).toBe(-1);
-    alone.ended("interactive");
-    expect(await taker(alone)).toBe(0);
+    const ids: string[] = [];
+    for (let job = 0; job < 9; job++) ids.push(await put());
+    expect(await take(alone)).toEqual(ids.slice(0, 8));
+    expect(await take(alone)).toEqual([]);
+    alone.ended("interactive", ids[0] ?? "");
+    expect(await take(alone)).toEqual(ids.slice(8));
   });
 
   it("take none where none waits, and those without a turn first", async () => {
     const a = coordinator("a");
-    expect(await a.ask(QUEUE)).toBe(false);
-    await redis.lpush(QUEUE.waitKey, "raw");
-    expect(await a.ask(QUEUE)).toBe(true);
-    expect(await redis.get(calledKey({ model: "m", lane: "interactive" }))).toMatch(/^raw a \d+$/);
+    expect(await take(a)).toEqual([]);
+    const job = await put();
+    await redis.lpush(keyOf("wait"), "first");
+    await redis.lpush(keyOf("wait"), "second");
+    expect(await take(a)).toEqual(["first", "second", job]);
   });
 
   it("are forgotten a minute after the last", async () => {
@@ -217,12 +216,13 @@ describe("a coordinator that is called", () => {
     const called = new Promise((resolve) => subscriber.on("message", resolve));
     await subscriber.subscribe(callChannel("b"));
     const job = await put();
-    expect(await a.ask(QUEUE)).toBe(false);
+    expect(await take(a)).toEqual([]);
     expect(await called).toBe(callChannel("b"));
     subscriber.disconnect();
-    expect(await redis.get(calledKey({ model: "m", lane: "interactive" }))).toMatch(new RegExp(`^${job} b \\d+$`));
-    expect(await coordinator("c").ask(QUEUE)).toBe(false);
-    expect(await b.ask(QUEUE)).toBe(true);
+    expect(await redis.hget(CALLS, job)).toMatch(/^b \d+ 32$/);
+    expect(await take(coordinator("c"))).toEqual([]);
+    expect(await take(b)).toEqual([job]);
+    expect(await redis.exists(CALLS)).toBe(0);
   });
 
   it.each([
@@ -232,21 +232,20 @@ describe("a coordinator that is called", () => {
     const [a, b] = [coordinator("a", { work: { rows: 100 } }), coordinator("b")];
     await b.tell([]);
     const job = await put();
-    await redis.set(calledKey({ model: "m", lane: "interactive" }), `${job} b ${(await now()) - ago}`);
-    expect(await a.ask(QUEUE)).toBe(takes);
+    await redis.hset(CALLS, job, `b ${(await now()) - ago} 32`);
+    expect(await take(a)).toEqual(takes ? [job] : []);
   });
 
   it("and has left, or said nothing for a second, is waited for no longer", async () => {
     const [a, b] = [coordinator("a", { work: { rows: 100 } }), coordinator("b")];
     await b.tell([]);
-    await put();
-    expect(await a.ask(QUEUE)).toBe(false);
+    const job = await put();
+    expect(await take(a)).toEqual([]);
     await b.leave();
-    expect(await a.ask(QUEUE)).toBe(true);
-    await redis.zpopmin(QUEUE.prioritizedKey);
+    expect(await take(a)).toEqual([job]);
     await redis.hset(loadsKey("m"), "dead", `0 4 0 1 1 1 0 1 9 9 ${(await now()) - 1001}`);
-    await put();
-    expect(await a.ask(QUEUE)).toBe(true);
+    const next = await put();
+    expect(await take(a)).toEqual([next]);
     expect(await redis.hkeys(loadsKey("m"))).toEqual(["a"]);
   });
 
@@ -262,12 +261,8 @@ describe("jobs that have not begun", () => {
   /** Holds `count` jobs. */
   async function busy(id: string, count: number): Promise<ReplicaLoads> {
     const loads = coordinator(id);
-    for (let job = 0; job < count; job++) {
-      await put("1 10 32 ");
-      await loads.ask(QUEUE);
-      loads.arrived();
-    }
-    await redis.del(QUEUE.prioritizedKey);
+    for (let job = 0; job < count; job++) await put("1 10 32 ");
+    expect(await take(loads)).toHaveLength(count);
     return loads;
   }
 
@@ -302,12 +297,12 @@ describe("jobs that have not begun", () => {
 
 it("rows of a job that may be taken count until the engine knows it", async () => {
   const a = coordinator("a");
-  await put("50 10 32 ");
-  await a.ask(QUEUE);
+  const job = await put("50 10 32 ");
+  await a.take(QUEUE);
   await a.tell([]);
   const rows = async () => Number((await redis.hget(loadsKey("m"), "a"))?.split(" ")[2]);
   expect(await rows()).toBe(50);
-  a.arrived();
+  a.arrived(job);
   await a.tell([]);
   expect(await rows()).toBe(0);
 });
@@ -315,9 +310,9 @@ it("rows of a job that may be taken count until the engine knows it", async () =
 it("a job's end is a change", async () => {
   const a = coordinator("a");
   const { version } = a.changed;
-  await put();
-  await a.ask(QUEUE);
-  a.ended("interactive");
+  const job = await put();
+  await take(a);
+  a.ended("interactive", job);
   expect(a.changed.version).toBe(version + 1);
   expect(a.held).toBe(0);
 });

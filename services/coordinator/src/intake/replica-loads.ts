@@ -1,6 +1,7 @@
-import { Condition, callChannel, calledKey, type GenerationJob, loadsKey, prefixesKey } from "@rhone/common";
+import { Condition, callChannel, callsKey, type GenerationJob, loadsKey, prefixesKey } from "@rhone/common";
 import type { Redis } from "ioredis";
 import type { Engine } from "../engine/engine.js";
+import { HAND_OUT } from "./hand-out.js";
 import { COSTS } from "./replica-costs.js";
 
 /** A coordinator that has said nothing for longer takes no jobs: it died, hangs, or lost its pipeline. */
@@ -8,54 +9,12 @@ const FRESH_MS = 1000;
 /** A coordinator that was called for a job and has not taken it after this time loses it to the others. */
 const SLOW_MS = 250;
 const KEPT_S = 60;
+/** Waiting jobs that a script looks at. */
+const LOOKED_AT = 128;
+/** Bytes of jobs after which a script reads and takes no more: they are parsed in one turn of the event loop. */
+const READ_BYTES = 256 * 1024;
 
 type Lane = GenerationJob["lane"];
-
-/**
- * KEYS: the loads; the queue's waiting jobs, those without a turn, and who is called. ARGV: as COSTS, then the lane,
- * the beginning of BullMQ's keys of jobs, the beginning of channels, SLOW_MS. Returns the rows that this coordinator
- * has to compute for the first waiting job when it may take that one, and -1 otherwise.
- *
- * The first to ask decides who takes the job, and calls that coordinator. Others believe it, until the job is taken, or
- * that coordinator is slow or gone. The called one decides again, since others may have less to do by now.
- */
-const ASK = `${COSTS}
-local LANE, JOB, CALL, SLOW = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
-local first = redis.call("LINDEX", KEYS[3], -1) or redis.call("ZRANGE", KEYS[2], 0, 0)[1]
-if not first then return -1 end
-local loads, slow = living(), nil
-local job, called, since = string.match(redis.call("GET", KEYS[4]) or "", "^(.*) (%S+) (%d+)$")
-if job == first and called ~= ME then
-  if since + SLOW <= ms then
-    slow = called
-  else
-    for _, load in ipairs(loads) do if load.id == called then return -1 end end
-  end
-end
-local data = redis.call("HGET", JOB .. first, "data") or ""
-local _, at = string.find(data, '"route":"', 1, true)
-local route = routed(at and string.match(data, '^([^"]*)"', at + 1) or "")
-local best, least, lacks
-for _, load in ipairs(loads) do
-  if load[LANE] > 0 and load.id ~= slow then
-    local its, missing = cost(load, route)
-    if not best or better(its, load, least, best) then best, least, lacks = load, its, missing end
-  end
-end
-if not best then return -1 end
-redis.call("SET", KEYS[4], string.format("%s %s %.0f", first, best.id, ms), "EX", KEPT)
-if best.id ~= ME then
-  redis.call("PUBLISH", CALL .. best.id, "")
-  return -1
-end
-begin(best, lacks)
-best[LANE] = best[LANE] - 1
-write(best)
-if #route.links > 0 then
-  redis.call("SADD", PREFIXES .. ME, unpack(route.links))
-  redis.call("EXPIRE", PREFIXES .. ME, KEPT)
-end
-return lacks`;
 
 /**
  * KEYS: the loads. ARGV: as COSTS, then of each job that this coordinator has not begun the lane, the rows that it
@@ -97,14 +56,21 @@ export interface ReplicaLoadsOptions {
   readonly engine: Pick<Engine, "workload">;
 }
 
-/** A queue that a job is to be taken from, by BullMQ's keys. */
+/** A queue that jobs are to be taken from. */
 export interface TakenFrom {
   readonly lane: Lane;
-  /** Jobs with turns, and those without. */
-  readonly prioritizedKey: string;
-  readonly waitKey: string;
-  /** What comes before a job's id in its key. */
-  readonly jobKey: string;
+  /** The names of BullMQ's keys. */
+  readonly toKey: (type: string) => string;
+  /** Of the locks, that the jobs get. */
+  readonly token: string;
+  readonly lockMs: number;
+}
+
+/** A job that this coordinator has taken, as it is in Redis. */
+export interface Taken {
+  readonly id: string;
+  /** Names and values in turn, as BullMQ has them. */
+  readonly fields: readonly string[];
 }
 
 /** A job that was taken and has not begun. */
@@ -123,8 +89,8 @@ export class ReplicaLoads {
   readonly #options: ReplicaLoadsOptions;
   readonly #changed = new Condition();
   readonly #held: Record<Lane, number> = { interactive: 0, batch: 0 };
-  /** Rows of the jobs that may be taken, and have not reached the engine. */
-  readonly #coming: number[] = [];
+  /** Rows of the jobs that were taken and have not reached the engine, by their ids. */
+  readonly #coming = new Map<string, number>();
 
   constructor(options: ReplicaLoadsOptions) {
     this.#options = options;
@@ -140,30 +106,30 @@ export class ReplicaLoads {
     return this.#changed;
   }
 
-  /** Whether the next job may be taken now, which counts as held from here on, until `ended` or `release`. */
-  async ask({ lane, prioritizedKey, waitKey, jobKey }: TakenFrom): Promise<boolean> {
+  /**
+   * Takes those of the waiting jobs that this coordinator should have; asked again at once, it may get more. They count
+   * as held until `ended`.
+   */
+  async take({ lane, toKey, token, lockMs }: TakenFrom): Promise<readonly Taken[]> {
     const { redis, model } = this.#options;
-    const keys = [loadsKey(model), prioritizedKey, waitKey, calledKey({ model, lane })];
-    const rows = await redis.eval(ASK, 4, ...keys, ...this.#args(), lane, jobKey, callChannel(""), SLOW_MS);
-    if (typeof rows !== "number" || rows < 0) return false;
-    this.#held[lane]++;
-    this.#coming.push(rows);
-    return true;
+    const queue = ["prioritized", "wait", "active", "events", "meta"].map(toKey);
+    const keys = [loadsKey(model), ...queue, callsKey({ model, lane })];
+    const args = [lane, toKey(""), callChannel(""), SLOW_MS, LOOKED_AT, READ_BYTES, Date.now(), token, lockMs];
+    const answer = await redis.eval(HAND_OUT, keys.length, ...keys, ...this.#args(), ...args);
+    const taken = answer as readonly (readonly [string, number, readonly string[]])[];
+    this.#held[lane] += taken.length;
+    for (const [id, rows] of taken) this.#coming.set(id, rows);
+    return taken.map(([id, , fields]) => ({ id, fields }));
   }
 
-  /** No job came. */
-  release(lane: Lane): void {
-    this.#held[lane]--;
-    this.#coming.pop();
-  }
-
-  /** A job that was taken is known to the engine, or never will be. */
-  arrived(): void {
-    this.#coming.shift();
+  /** The engine knows a job that was taken. */
+  arrived(id: string): void {
+    this.#coming.delete(id);
   }
 
   /** A job that this coordinator held has ended, or gone back. */
-  ended(lane: Lane): void {
+  ended(lane: Lane, id: string): void {
+    this.#coming.delete(id);
     this.#held[lane]--;
     this.#changed.notify();
   }
@@ -185,7 +151,7 @@ export class ReplicaLoads {
   #args(): readonly (string | number)[] {
     const { id, model, limit, most, engine } = this.#options;
     const { rows, rowMs, aloneMs, fullMs, placeMs, answerTokens } = engine.workload;
-    const coming = this.#coming.reduce((sum, each) => sum + each, 0);
+    const coming = [...this.#coming.values()].reduce((sum, each) => sum + each, 0);
     const room = (lane: Lane) => Math.max(0, most[lane] - this.#held[lane]);
     const times = [rowMs, aloneMs, fullMs, placeMs].map((ms) => 1000 * ms);
     const load = [this.held, limit, rows + coming, ...times, answerTokens, room("interactive"), room("batch")];

@@ -1,22 +1,15 @@
-import { openRedis, prefixesKey } from "@rhone/common";
+import { prefixesKey } from "@rhone/common";
 import type { Redis } from "ioredis";
-import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
-import { startValkey, type TestValkey } from "../../../../packages/common/src/testing/valkey.js";
+import { expect, it } from "vitest";
 import { HeldLinks } from "../scheduler/pages/held-links.js";
+import { useRedis } from "../testing/use-redis.js";
 import { ToldLinks } from "./told-links.js";
 
 const KEY = prefixesKey("m", "a");
 
-let valkey: TestValkey;
 let redis: Redis;
-beforeAll(async () => {
-  valkey = await startValkey();
-  redis = await openRedis({ url: valkey.url, name: "test", waits: true, onError: () => {} });
-});
-beforeEach(() => redis.flushall());
-afterAll(async () => {
-  redis.disconnect();
-  await valkey.stop();
+useRedis((opened) => {
+  redis = opened;
 });
 
 function open(...held: string[]) {

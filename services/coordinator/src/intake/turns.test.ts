@@ -1,21 +1,14 @@
-import { endTurn, leaveQueue, openRedis, placesKey, takeTurn, turnsKey } from "@rhone/common";
+import { endTurn, leaveQueue, placesKey, takeTurn, turnsKey } from "@rhone/common";
 import type { Redis } from "ioredis";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { startValkey, type TestValkey } from "../../../../packages/common/src/testing/valkey.js";
+import { describe, expect, it } from "vitest";
+import { useRedis } from "../testing/use-redis.js";
 
 const WAITING = "waiting";
 const queue = { model: "m", lane: "interactive" } as const;
 
-let valkey: TestValkey;
 let redis: Redis;
-beforeAll(async () => {
-  valkey = await startValkey();
-  redis = await openRedis({ url: valkey.url, name: "test", waits: true, onError: () => {} });
-});
-beforeEach(() => redis.flushall());
-afterAll(async () => {
-  redis.disconnect();
-  await valkey.stop();
+useRedis((opened) => {
+  redis = opened;
 });
 
 let jobs = 0;

@@ -18,7 +18,7 @@ import type { Member } from "../workers/member.js";
 
 /** How long a new pipeline may take to pass a probe through all stages, and how often one is sent. */
 const PROBE_WITHIN_MS = 60_000;
-const PROBE_AGAIN_MS = 500;
+const PROBE_AGAIN_MS = 50;
 
 export interface EpochListener {
   /** The result of the oldest step in flight. Throws STAGE_FAILED when it is of another step or incomplete. */

@@ -16,14 +16,14 @@ import type { Member } from "../workers/member.js";
 import { ShardLoads, type ShardSpec } from "../workers/shard-loads.js";
 import type { RegistryListener, WorkerRegistry } from "../workers/worker-registry.js";
 import { Epoch, type EpochListener } from "./epoch.js";
+import { Handover } from "./handover.js";
+import { PlanChanges, type ServingPipeline } from "./plan-changes.js";
 import { sameCut, stepTimesOf } from "./plan-pipeline.js";
 import { pauseAfter } from "./retry.js";
 
 const WATCHDOG_MS = 1000;
 /** Workers that are named to another one as sources of weights. */
 const MOST_SOURCES = 8;
-/** Workers that join within this time of each other cost one cut of the layers. */
-const GROW_AFTER_MS = 2000;
 
 export interface PipelineListener extends EpochListener {
   /** Frames may be sent. */
@@ -32,6 +32,8 @@ export interface PipelineListener extends EpochListener {
   lost(reason: RhoneError): void;
   /** On the performance clock: when the oldest frame without a result was sent, or null. */
   waitingSince(): number | null;
+  /** No more frames are sent. Resolves when the results of those in flight are there, or the pipeline is lost. */
+  settle(): Promise<void>;
 }
 
 export interface PipelineOptions {
@@ -61,10 +63,11 @@ const sourcesFor = (member: Member, members: readonly Member[]): readonly string
     .slice(0, MOST_SOURCES);
 
 /** Brings a pipeline up, and again whenever it is lost: plan, load, open the epoch, probe, ready. */
-export class Pipeline implements RegistryListener {
+export class Pipeline implements RegistryListener, ServingPipeline {
   readonly #options: PipelineOptions;
   readonly #loads: ShardLoads;
   readonly #calibrations: Calibrations;
+  readonly #changes: PlanChanges;
   readonly #closing = new AbortController();
   #state: PipelineState = "waiting_for_workers";
   #reason: string | null = null;
@@ -82,15 +85,16 @@ export class Pipeline implements RegistryListener {
   #plannedStages = 0;
   #everReady = false;
   #address = "";
-  #growing: NodeJS.Timeout | undefined;
-  /** Of the newcomers' loads that are under way; a later growth aborts it. */
-  #growth = new AbortController();
   #changed: () => void = () => {};
 
   constructor(options: PipelineOptions) {
     this.#options = options;
     this.#loads = new ShardLoads((member) => sourcesFor(member, options.registry.members));
     this.#calibrations = new Calibrations(options.logger);
+    const known = { loads: this.#loads, calibrations: this.#calibrations };
+    const handover = new Handover({ ...options, ...known, plan: () => this.#nextPlan() });
+    const { grow = false, listener, logger } = options;
+    this.#changes = new PlanChanges({ pipeline: this, handover, grow, settle: () => listener.settle(), logger });
     options.registry.listen(this);
   }
 
@@ -115,35 +119,66 @@ export class Pipeline implements RegistryListener {
   joined(): void {
     this.#membership.notify();
     this.#changed();
-    this.#growSoon();
+    this.#changes.growSoon();
   }
 
   left(member: Member, reason: string): void {
     if (this.#epoch?.includes(member)) {
-      const why = member.isLeaving ? "has left" : `was lost: ${reason}`;
-      this.#epoch.break(new RhoneError("WORKER_LOST", `Worker ${member.worker} ${why}.`));
+      const { worker, isLeaving } = member;
+      this.#epoch.break(
+        isLeaving
+          ? new RhoneError("EPOCH_CHANGED", `Worker ${worker} has left.`)
+          : new RhoneError("WORKER_LOST", `Worker ${worker} was lost: ${reason}.`),
+      );
     }
     this.#membership.notify();
     this.#changed();
-    this.#growSoon(); // without it
+    this.#changes.growSoon(); // without it
   }
 
   /**
-   * Has a spare load the shard of a worker that leaves while that one still serves, so that requests wait for a prefill
-   * only. Where no spare can take it as it is, the worker may leave at once.
+   * Has others load the layers of a worker that leaves while it still serves, so that requests wait for a prefill only.
+   * Where no plan without it exists, it may leave at once.
    */
-  async leaving(member: Member): Promise<void> {
+  async leaving(member: Member): Promise<string> {
     const { logger } = this.#options;
-    const epoch = this.#epoch;
-    this.#growth.abort();
-    if (epoch === null || this.#state !== "ready" || !epoch.includes(member)) return;
+    this.#changed();
     try {
-      const successors = this.#successors(epoch);
-      await Promise.all(successors.map(({ heir, spec }) => this.#loads.load(heir, spec, epoch.signal)));
-      logger.info({ worker: member.worker, heirs: successors.map(({ heir }) => heir.worker) }, "stage handed over");
+      await this.#changes.replace(member);
+      return "";
     } catch (error) {
-      logger.warn({ worker: member.worker, reason: toRhoneError(error).message }, "no spare took the stage over");
+      const { message } = toRhoneError(error);
+      logger.warn({ worker: member.worker, reason: message }, "nobody takes the layers of the worker that leaves");
+      return message;
     }
+  }
+
+  /**
+   * Takes a worker's layers away once others hold them; it gets none for as long as its process lives. Throws
+   * NO_PIPELINE where no plan without it exists, INVALID_CONFIG for one that goes already, and what a load throws: it
+   * keeps its layers then.
+   */
+  async drain(member: Member): Promise<void> {
+    const { worker } = member;
+    const { going } = member.status();
+    if (going !== undefined) throw new RhoneError("INVALID_CONFIG", `Worker ${worker} is ${going} already.`);
+    member.drain = "draining";
+    this.#changed();
+    try {
+      await this.#changes.replace(member);
+    } catch (error) {
+      member.drain = null;
+      this.#membership.notify(); // a plan may have it again
+      this.#changed();
+      this.#changes.growSoon();
+      throw error;
+    }
+    this.#options.logger.info({ worker }, "worker drained");
+    member.drain = "drained";
+    member.send({ drain: {} });
+    if (this.#epoch?.includes(member)) this.giveUp(this.#epoch, `Worker ${worker} is drained.`);
+    else this.#loads.release(member);
+    this.#changed();
   }
 
   message(member: Member, message: WorkerMessage): void {
@@ -172,8 +207,7 @@ export class Pipeline implements RegistryListener {
   }
 
   close(): void {
-    clearTimeout(this.#growing);
-    this.#growth.abort();
+    this.#changes.close();
     const error = new RhoneError("SHUTTING_DOWN", "The coordinator is shutting down.");
     this.#closing.abort(error);
     this.#epoch?.break(error);
@@ -201,100 +235,53 @@ export class Pipeline implements RegistryListener {
   }
 
   async #awaitPlan(): Promise<ModelPlan> {
-    const { registry, plan, workersNeeded } = this.#options;
+    const { registry, workersNeeded } = this.#options;
     for (;;) {
       this.#closing.signal.throwIfAborted();
       this.#plannedFor = this.#membership.version;
       this.#hasSpare = false;
       this.#plannedStages = 0;
-      const made = plan(this.#candidates, this.#lastPlan);
+      const made = this.#nextPlan();
       if (made !== null) return made;
-      this.#become("waiting_for_workers", `${registry.members.length} of ${workersNeeded} workers have joined`);
+      const { length } = this.#candidates;
+      const drained = registry.members.filter(({ drain }) => drain !== null).length;
+      const without = drained === 0 ? "" : `; ${drained} more ${drained === 1 ? "is" : "are"} drained`;
+      this.#become("waiting_for_workers", `${length} of ${workersNeeded} workers have joined${without}`);
       await this.#membership.changedSince(this.#plannedFor);
     }
   }
 
-  #growSoon(): void {
-    clearTimeout(this.#growing);
-    this.#growth.abort();
-    if (this.#options.grow) this.#growing = setTimeout(() => void this.#grow(), GROW_AFTER_MS);
+  giveUp(epoch: Epoch, why: string): void {
+    epoch.break(new RhoneError("EPOCH_CHANGED", why));
+    this.#membership.notify();
   }
 
-  /** Never rejects. */
-  async #grow(): Promise<void> {
-    while (await this.#growOnce()) {} // each time without a worker that could not load its layers
+  get nextStages(): number {
+    return this.#nextPlan()?.stages.length ?? 0;
   }
 
-  /**
-   * Has the workers that make more stages load them, which may take long where they fetch weights, while the others
-   * serve; then ends the epoch. True: one of them failed, and the others may do.
-   */
-  async #growOnce(): Promise<boolean> {
-    this.#growth.abort();
-    const epoch = this.#epoch;
-    if (epoch === null || this.#state !== "ready") return false;
-    const growth = new AbortController();
-    this.#growth = growth;
-    const signal = AbortSignal.any([epoch.signal, growth.signal]);
-    const able = this.#able;
-    try {
-      const plan = this.#options.plan(this.#candidates, this.#lastPlan);
-      const stages = plan?.stages.length ?? 0;
-      if (plan === null || stages <= epoch.stages) return false;
-      await this.#loadNewcomers(plan, epoch, signal);
-      epoch.break(new RhoneError("EPOCH_CHANGED", `The layers are cut again, for ${stages} workers.`));
-      return false;
-    } catch (error) {
-      if (signal.aborted) return false;
-      growth.abort();
-      this.#options.logger.warn({ reason: toRhoneError(error).message }, "the pipeline does not grow");
-      return this.#able < able;
-    }
-  }
-
-  async #loadNewcomers(plan: ModelPlan, epoch: Epoch, signal: AbortSignal): Promise<void> {
-    const { registry, shardSpec } = this.#options;
-    await Promise.all(
-      plan.stages.map(async (stage) => {
-        const member = registry.get(stage.worker);
-        if (member === undefined || epoch.includes(member)) return;
-        await this.#loads.load(member, shardSpec(stage, plan.pages), signal);
-      }),
-    );
+  #nextPlan(): ModelPlan | null {
+    return this.#options.plan(this.#candidates, this.#lastPlan);
   }
 
   /** The workers that may get a shard. */
   get #candidates(): readonly Member[] {
-    return this.#options.registry.members.filter(({ isLeaving }) => !isLeaving);
+    return this.#options.registry.members.filter(({ isCandidate }) => isCandidate);
   }
 
   /** How many of them have not failed to load a shard. */
-  get #able(): number {
+  get able(): number {
     return this.#candidates.filter(({ loadFailedAt }) => loadFailedAt === null).length;
-  }
-
-  /**
-   * Which spares load what before the workers that leave may go; none where the next plan gives a worker of this epoch
-   * another shard, which it can't load while it serves.
-   */
-  #successors(epoch: Epoch): readonly { readonly heir: Member; readonly spec: ShardSpec }[] {
-    const { plan, registry, shardSpec } = this.#options;
-    const next = plan(this.#candidates, this.#lastPlan);
-    const loads = (next?.stages ?? []).flatMap((stage) => {
-      const heir = registry.get(stage.worker);
-      return heir === undefined ? [] : [{ heir, spec: shardSpec(stage, next?.pages ?? 0) }];
-    });
-    const [staying, spares] = [true, false].map((isIn) => loads.filter(({ heir }) => epoch.includes(heir) === isIn));
-    return staying?.every(({ heir, spec }) => this.#loads.holds(heir, spec)) ? (spares ?? []) : [];
   }
 
   #begin(plan: ModelPlan, members: readonly Member[]): Epoch {
     const { listener, id, security, registry } = this.#options;
     for (const member of registry.members) {
       const stage = plan.stages.find(({ worker }) => worker === member.worker) ?? null;
-      if (stage === null && member.shard !== null) this.#loads.release(member);
-      if (stage === null && member.loadFailedAt === null) this.#hasSpare = true;
+      if (stage === null && (member.shard ?? member.loaded) !== null) this.#loads.release(member);
+      if (stage === null && member.isCandidate && member.loadFailedAt === null) this.#hasSpare = true;
       member.shard = stage;
+      member.coming = null;
     }
     this.#plannedStages = plan.stages.length;
     const number = ++this.#epochs;
@@ -339,7 +326,7 @@ export class Pipeline implements RegistryListener {
     this.#become("ready", null);
     const watchdog = setInterval(() => epoch.checkProgress(listener.waitingSince(), stepTimeoutMs), WATCHDOG_MS);
     listener.ready(epoch);
-    void this.#grow(); // by those that joined while the stages connected
+    void this.#changes.grow(); // by those that joined while the stages connected
     const error = await epoch.over;
     clearInterval(watchdog);
     listener.lost(error);
@@ -350,7 +337,7 @@ export class Pipeline implements RegistryListener {
   /** Whether the workers of the current plan that have not failed to load a shard make a pipeline by themselves. */
   get #canShrink(): boolean {
     const { grow = false, workersNeeded } = this.#options;
-    return grow && this.#able >= workersNeeded && this.#able < this.#plannedStages;
+    return grow && this.able >= workersNeeded && this.able < this.#plannedStages;
   }
 
   /**
@@ -360,9 +347,11 @@ export class Pipeline implements RegistryListener {
     const { logger } = this.#options;
     const wasReady = this.#state === "ready";
     const pauseMs = pauseAfter(error.code, { wasReady, hasSpare: this.#hasSpare || this.#canShrink });
-    if (wasReady || error.code === "WORKER_LOST") {
-      logger.warn({ code: error.code, reason: error.message, epoch: this.#epochs }, "pipeline lost");
-      this.#become("waiting_for_workers", error.message);
+    const { code, message: reason } = error;
+    if (wasReady || code === "WORKER_LOST" || code === "EPOCH_CHANGED") {
+      if (code === "EPOCH_CHANGED") logger.info({ reason, epoch: this.#epochs }, "the pipeline changes");
+      else logger.warn({ code, reason, epoch: this.#epochs }, "pipeline lost");
+      this.#become("waiting_for_workers", reason);
     } else {
       logger.error({ err: original, code: error.code, epoch: this.#epochs }, "pipeline failed");
       this.#become("failed", `${error.code}: ${error.message}`);

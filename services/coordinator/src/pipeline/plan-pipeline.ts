@@ -114,6 +114,9 @@ export function sameCut(a: readonly StagePlan[], b: readonly StagePlan[]): boole
   );
 }
 
+/** Whether nobody has to load anything when the one follows the other. */
+export const samePlan = (a: ModelPlan, b: ModelPlan): boolean => a.pages === b.pages && sameCut(a.stages, b.stages);
+
 /** The workers' calibrations by stage; null when a worker could not time its shard. */
 export function stepTimesOf(
   stages: readonly StagePlan[],

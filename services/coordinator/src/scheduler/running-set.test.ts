@@ -101,7 +101,7 @@ describe("RunningSet", () => {
   it("sends all sequences to wait when its pipeline is lost, without counting evictions", () => {
     const { running, waiting, start } = setUp(8);
     const all = [start(), start()];
-    running.close();
+    running.close({ hasFailed: true });
     expect(waiting).toEqual(all);
     expect([running.evictions, all.map(({ phase }) => phase)]).toEqual([0, ["waiting", "waiting"]]);
   });

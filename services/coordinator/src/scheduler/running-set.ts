@@ -114,12 +114,12 @@ export class RunningSet implements Iterable<Sequence> {
   }
 
   /**
-   * The pipeline is lost with all pages: every sequence waits again. Those that the stages were told of and that have
-   * not drawn since may be what it was lost by.
+   * The pipeline is lost with all pages: every sequence waits again. If it failed, those that the stages were told of
+   * and that have not drawn since may be what it was lost by.
    */
-  close(): void {
+  close({ hasFailed }: { readonly hasFailed: boolean }): void {
     for (const sequence of this.#sequences) {
-      if (this.wireIds.isOpen(sequence) && !sequence.hasDrawn) sequence.blame();
+      if (hasFailed && this.wireIds.isOpen(sequence) && !sequence.hasDrawn) sequence.blame();
       this.#toWaiting(sequence);
     }
   }

@@ -152,11 +152,11 @@ export class Scheduler {
 
   /**
    * The pipeline is lost with all its pages: running sequences wait again, with the tokens they have. Returns those
-   * that must end, because MOST_LOSSES pipelines were lost when they began.
+   * that must end, because MOST_LOSSES pipelines failed when they began.
    */
-  suspend(): readonly Sequence[] {
+  suspend({ hasFailed } = { hasFailed: true }): readonly Sequence[] {
     this.#earlierEvictions = this.evictions;
-    this.#epoch?.running.close();
+    this.#epoch?.running.close({ hasFailed });
     this.#epoch = null;
     this.links.clear();
     // Also those evicted before, whose last spans were still in flight: nothing returns any more.

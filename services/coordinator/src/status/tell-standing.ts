@@ -14,7 +14,7 @@ export function tellStanding({ pipeline, registry, model }: StandingSources): vo
   const { state, reason } = pipeline;
   for (const member of members) {
     const { first = 0, last = 0 } = member.shard ?? {};
-    const layers = { firstLayer: first, lastLayer: last };
+    const layers = { firstLayer: first, lastLayer: last, drained: member.drain === "drained" };
     member.send({ standing: { state, reason: reason ?? "", model, workers: members.length, ...layers } });
   }
 }

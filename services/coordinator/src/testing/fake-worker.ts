@@ -24,13 +24,19 @@ export interface FakeWorkerOptions {
   readonly coordinator: string;
   readonly security?: Security;
   readonly memoryTotal?: number;
+  /** The bytes of pages that it reports with a shard; 0 when absent. */
+  readonly pageBytes?: number;
   readonly protocol?: number;
+  /** It says that it was drained before. */
+  readonly drained?: boolean;
   /** The milliseconds per layer that it reports; 1 when absent. */
   readonly layerMs?: number;
   /** Loads fail with this. */
   readonly loadFailure?: { readonly code: string; readonly message: string };
   /** Loads are answered when this resolves. */
   readonly beforeLoaded?: Promise<void>;
+  /** A load beside the shard that serves is answered when what this returns resolves. */
+  readonly beforeBeside?: () => Promise<void> | undefined;
   /** Called before each step runs; throwing makes the stage fail. */
   readonly onStep?: (step: rhone.v1.Step.$Properties) => void;
   /** Why grammars are refused; all are ready at once when absent. */
@@ -52,6 +58,10 @@ export class FakeWorker {
   readonly #client: Client;
   readonly #control: ClientDuplexStream<WorkerMessage, CoordinatorMessage>;
   readonly #heartbeat: NodeJS.Timeout;
+  /** Was told to have no layers any more. */
+  isDrained = false;
+  /** Why nobody holds its layers, as the coordinator said when it let it go; "": others do. */
+  left: string | null = null;
   #shape: rhone.v1.LoadShard.$Properties | null = null;
   #epoch: rhone.v1.OpenEpoch.$Properties | null = null;
   #stage: FakeStage | null = null;
@@ -70,11 +80,12 @@ export class FakeWorker {
     this.#control.on("error", (error) => {
       this.ended = error.message;
     });
-    const { worker, memoryTotal = 1e9, protocol = PROTOCOL_VERSION } = options;
+    const { worker, memoryTotal = 1e9, protocol = PROTOCOL_VERSION, drained = false } = options;
     this.#control.write({
       hello: {
         ...{ worker, hostname: worker, address: `127.0.0.1:${server.port}`, protocol, memoryTotal },
         session: randomUUID(),
+        drained,
       },
     });
     this.#heartbeat = setInterval(() => this.#beat(), 1000);
@@ -121,9 +132,11 @@ export class FakeWorker {
     this.#client.makeUnaryRequest(path, requestSerialize, responseDeserialize, heartbeat, () => {});
   }
 
-  #obey({ load, release, calibrate, epoch, standing }: CoordinatorMessage): void {
+  #obey({ load, release, calibrate, epoch, standing, drain, left }: CoordinatorMessage): void {
     if (standing != null) this.standing = standing;
-    if (release != null) this.releases++;
+    if (drain != null) this.isDrained = true;
+    if (left != null) this.left = left.problem ?? "";
+    if (release != null && release.beside !== true) this.releases++;
     if (calibrate != null) {
       const { layerMs = 1 } = this.#options;
       const stepTimes = (calibrate.rows ?? []).map((rows) => ({ rows, layerMs, headMs: this.#shape?.heads ? 0.1 : 0 }));
@@ -135,16 +148,16 @@ export class FakeWorker {
 
   async #load(load: rhone.v1.LoadShard.$Properties): Promise<void> {
     this.loads.push(load);
-    const { loadFailure, beforeLoaded } = this.#options;
-    await beforeLoaded;
+    const { loadFailure, beforeLoaded, beforeBeside, pageBytes = 0 } = this.#options;
+    await (load.beside ? beforeBeside?.() : beforeLoaded);
     const id = load.load ?? 0;
     if (loadFailure !== undefined) {
       this.#control.write({ failed: { load: id, ...loadFailure } });
       return;
     }
-    this.#shape = load;
+    if (!load.beside) this.#shape = load;
     this.#control.write({ progress: { load: id, bytes: 50, totalBytes: 100 } });
-    this.#control.write({ ready: { load: id, weightBytes: 100 } });
+    this.#control.write({ ready: { load: id, weightBytes: 100, pageBytes, beside: load.beside ?? false } });
   }
 
   #open(epoch: rhone.v1.OpenEpoch.$Properties): void {

@@ -137,6 +137,13 @@ export class TestCoordinator {
     return checkClusterStatus(JSON.parse(body), "The coordinator");
   }
 
+  /** As `rhone drain` asks. */
+  async drain(worker: string): Promise<{ readonly code: number; readonly body: unknown }> {
+    const options = { security: this.#security, signal: AbortSignal.timeout(10_000), method: "POST" } as const;
+    const { code, body } = await askOperations(this.addresses.ops, `/drain?worker=${worker}`, options);
+    return { code, body: JSON.parse(body) };
+  }
+
   /** Asks until the status satisfies `condition`, and returns it. */
   async until(condition: (status: ClusterStatus) => boolean): Promise<ClusterStatus> {
     for (;;) {

@@ -19,12 +19,8 @@ const DAY_MS = 86_400_000;
 const TELL_MS = 250;
 /** As long as the lock of a job lasts whose coordinator was killed. */
 const LOCK_MS = 2000;
-const QUEUE = {
-  lane: "interactive",
-  prioritizedKey: "{rhone}:waiting",
-  waitKey: "{rhone}:raw",
-  jobKey: "{rhone}:job:",
-} as const;
+const keyOf = (type: string): string => `{rhone}:queue:${type}`;
+const QUEUE = { lane: "interactive", toKey: keyOf, token: "test", lockMs: DAY_MS } as const;
 
 /** Milliseconds of a step of the one stage, and of each of its rows besides. */
 export interface StageTimes {
@@ -198,19 +194,19 @@ export class VirtualReplicas {
       return;
     }
     for (const requestId of arrived) {
-      await this.#redis.hset(`${QUEUE.jobKey}${requestId}`, "data", JSON.stringify(this.#jobs.get(requestId)?.job));
-      await this.#redis.zadd(QUEUE.prioritizedKey, ++this.#turns, requestId);
+      await this.#redis.hset(keyOf(requestId), "data", JSON.stringify(this.#jobs.get(requestId)?.job));
+      await this.#redis.zadd(keyOf("prioritized"), ++this.#turns, requestId);
     }
     // No time passes on the clock, and in Redis loads are fresh for a second only.
     for (const { loads } of this.#living) await loads.tell([]);
     for (let left = arrived.length; left > 0; ) {
       for (const replica of this.#living) {
-        if (!(await replica.loads.ask(QUEUE))) continue;
-        const [requestId = ""] = await this.#redis.zpopmin(QUEUE.prioritizedKey);
-        await this.#redis.del(`${QUEUE.jobKey}${requestId}`, "{rhone}:called:interactive/m");
-        this.#begin(replica, requestId);
-        replica.loads.arrived();
-        left--;
+        for (const { id } of await replica.loads.take(QUEUE)) {
+          await this.#redis.del(keyOf(id), keyOf("active"));
+          this.#begin(replica, id);
+          replica.loads.arrived(id);
+          left--;
+        }
       }
     }
   }
@@ -224,7 +220,7 @@ export class VirtualReplicas {
     const run = engine.run(entry.job, { ...NOTHING_RECORDED, tokens, ordinal: events.length });
     const release = (): void => {
       held.delete(requestId);
-      if (this.#choice === "cost") loads.ended("interactive");
+      if (this.#choice === "cost") loads.ended("interactive", requestId);
       links.doubt(entry.job.route);
     };
     run.then(

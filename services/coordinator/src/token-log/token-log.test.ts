@@ -34,14 +34,12 @@ const ownerOf = (requestId: string) => {
 };
 /** A token's log-probability with 20 alternatives. */
 const score = { token: 7, logprob: -1, top: Array.from({ length: 20 }, (_, i) => [i, -2 - i] as const) };
-const append = (...events: readonly GenerationEvent[]) =>
-  log.append(events.map((one) => ({ owner: ownerOf(one.requestId), event: one })));
+const appendTo = (to: TokenLog, ...events: readonly GenerationEvent[]) =>
+  to.append(events.map((one) => ({ owner: ownerOf(one.requestId), event: one })));
+const append = (...events: readonly GenerationEvent[]) => appendTo(log, ...events);
 
-beforeEach(async () => {
-  tooLong = [];
-  valkey = await startValkey();
-  redis = await openRedis({ url: valkey.url, name: "test", waits: true, onError: () => {} });
-  log = new TokenLog({
+const openLog = () =>
+  new TokenLog({
     redis,
     metrics: createMetrics(),
     logger,
@@ -51,6 +49,12 @@ beforeEach(async () => {
     tooLong: (requestId) => tooLong.push(requestId),
     now: () => now,
   });
+
+beforeEach(async () => {
+  tooLong = [];
+  valkey = await startValkey();
+  redis = await openRedis({ url: valkey.url, name: "test", waits: true, onError: () => {} });
+  log = openLog();
 });
 
 afterEach(async () => {
@@ -128,6 +132,31 @@ describe("TokenLog", () => {
     expect(await log.read("a")).toMatchObject({ tokens: [0, 99], ordinal: 2 });
     expect(await log.read("b")).toMatchObject({ tokens: [0] });
     expect(log.full).toBe(false);
+  });
+
+  it("has what its holders wrote, whole, when each goes on writing after it has lost the job", async () => {
+    const logs = [log, openLog()];
+    let zombie: { readonly writer: TokenLog; next: number; readonly tag: number } | undefined;
+    const owners: number[] = [];
+    for (let tag = 1; tag <= 30; tag++) {
+      const writer = logs[tag % 2] ?? log;
+      await redis.set(jobLockKey(ownerOf("a")), `${tag}`);
+      writer.hold("a", `${tag}`);
+      const { ordinal, isWhole } = await writer.read("a");
+      expect(isWhole).toBe(true);
+      expect(ordinal).toBe(owners.length);
+      const written: Promise<unknown>[] = [];
+      let next = ordinal;
+      for (let turn = 0; turn < 6; turn++) {
+        if (zombie !== undefined) written.push(appendTo(zombie.writer, event(zombie.next++, zombie.tag)));
+        owners.push(tag);
+        written.push(appendTo(writer, event(next++, tag)));
+      }
+      await Promise.all(written);
+      zombie = { writer, next, tag };
+    }
+    expect(await log.read("a")).toMatchObject({ tokens: owners, isWhole: true });
+    logs[1]?.close();
   });
 
   it("forgets a log: its request begins again", async () => {

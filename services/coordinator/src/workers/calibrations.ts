@@ -64,7 +64,7 @@ export class Calibrations {
   }
 
   #calibration(member: Member, curve: StepCurve, { curve: alone, waited }: Timed): Calibration | null {
-    if (curve.length > 0 && alone.length > 0) return { curve, alone, head: member.shard?.heads ?? false, waited };
+    if (curve.length > 0 && alone.length > 0) return { curve, alone, head: headsOf(member), waited };
     this.#logger.warn({ worker: member.worker }, "the worker could not time its layers");
     return null;
   }
@@ -88,8 +88,12 @@ const isTime = (value: number): boolean => value >= 0 && Number.isFinite(value);
 
 const NOT_TIMED: Timed = { curve: [], waited: 0 };
 
-const isDue = ({ calibration, shard }: Member): boolean =>
-  calibration === null || (shard?.heads === true && !calibration.head);
+/** Whether the member holds the head, or will in the next epoch. */
+const headsOf = ({ shard, coming }: Member): boolean => (coming ?? shard)?.heads ?? false;
+
+/** Whether it has to be timed before its times are known. */
+export const isDue = (member: Member): boolean =>
+  member.calibration === null || (headsOf(member) && !member.calibration.head);
 
 function share(alike: readonly Member[]): void {
   const known = alike.flatMap(({ calibration }) => (calibration === null ? [] : [calibration]));

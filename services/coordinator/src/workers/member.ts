@@ -23,14 +23,20 @@ export class Member {
   readonly raw: RawSpeed | null;
   /** The shard that it was told to hold, or null for a spare. Written by the pipeline. */
   shard: StagePlan | null = null;
+  /** Of a spare: the shard that it loads for the next epoch. Written by the pipeline. */
+  coming: StagePlan | null = null;
   /** Identifies the load that it finished last, so that an equal one is not sent again. Written by ShardLoads. */
   loaded: string | null = null;
+  /** The same of the one that it holds beside that. Written by ShardLoads. */
+  beside: string | null = null;
   /** On the performance clock: when its last load failed; null after a load that did not. Written by ShardLoads. */
   loadFailedAt: number | null = null;
   /** Times of the model's layers on it; null until it has measured them. Written by Calibrations. */
   calibration: Calibration | null = null;
   /** It has asked to leave, and gets no shard any more. Written by the registry. */
   isLeaving = false;
+  /** It gets no shard any more, by an operator's wish. Written by the pipeline. */
+  drain: "draining" | "drained" | null;
   /** On the performance clock: when its step counter last moved. */
   steppedAt = performance.now();
   readonly #hello: rhone.v1.Hello.$Properties;
@@ -55,7 +61,8 @@ export class Member {
     this.worker = options.hello.worker ?? "";
     this.address = options.hello.address ?? "";
     this.memoryTotal = options.hello.memoryTotal ?? 0;
-    const { gflops, bandwidth } = options.hello;
+    const { gflops, bandwidth, drained } = options.hello;
+    this.drain = drained === true ? "drained" : null;
     this.raw = gflops && bandwidth ? { gflops, bandwidth } : null;
     this.#silence = setTimeout(options.onSilent, LOST_AFTER_MS);
   }
@@ -67,6 +74,22 @@ export class Member {
   /** Rows that its kernels compute at once; 1 when it does not say. */
   get rowBlock(): number {
     return this.#hello.rowBlock || 1;
+  }
+
+  /** Whether a plan may have it. */
+  get isCandidate(): boolean {
+    return !this.isLeaving && this.drain === null;
+  }
+
+  /**
+   * Whether it has memory for these weights beside the shard that it serves with. On a CPU, pages take none until they
+   * are used, and those of the shard beside are used once the other one's are freed.
+   */
+  hasRoomBeside({ weightBytes, first, last }: Pick<StagePlan, "weightBytes" | "first" | "last">): boolean {
+    if (this.shard === null) return true;
+    const layerPages = this.#pageBytes / (this.shard.last - this.shard.first);
+    const reserved = this.#hello.device === "CPU" ? 0 : layerPages * (last - first);
+    return this.shard.weightBytes + this.#pageBytes + weightBytes + reserved <= this.memoryTotal;
   }
 
   /** Equal for workers of one machine that compute with the same device, kernels and threads. */
@@ -99,6 +122,7 @@ export class Member {
       this.#preparing = null;
       this.#loadedBytes = message.ready.weightBytes ?? 0;
       this.#totalBytes = this.#loadedBytes;
+      if (message.ready.beside === true) return;
       this.#pageBytes = message.ready.pageBytes ?? 0;
       this.#varies = message.ready.varies ?? "";
     }
@@ -118,6 +142,7 @@ export class Member {
 
   status(): WorkerStatus {
     const { operations, hostname, pid, device, kernels, threads } = this.#hello;
+    const going = this.isLeaving ? "leaving" : this.drain;
     return {
       worker: this.worker,
       address: this.address,
@@ -130,6 +155,7 @@ export class Member {
       memoryTotal: this.memoryTotal,
       resident: this.#heartbeat.resident ?? 0,
       layers: this.shard === null ? null : [this.shard.first, this.shard.last],
+      ...(going !== null && { going }),
       loadedBytes: this.#loadedBytes,
       totalBytes: this.#totalBytes,
       preparing: this.#preparing,

@@ -17,7 +17,7 @@ interface PendingLoad {
   readonly failed: (error: RhoneError) => void;
 }
 
-/** Has workers load shards. The only writer of `loaded` and `loadFailedAt` of each member. */
+/** Has workers load shards. The only writer of `loaded`, `beside` and `loadFailedAt` of each member. */
 export class ShardLoads {
   readonly #pending = new Map<number, PendingLoad>();
   readonly #sourcesFor: (member: Member) => readonly string[];
@@ -34,22 +34,35 @@ export class ShardLoads {
    * worker loads a shard or leaves.
    */
   async load(member: Member, spec: ShardSpec, signal: AbortSignal): Promise<void> {
-    if (this.holds(member, spec)) return;
+    if (this.holds(member, spec)) {
+      if (member.beside !== null) this.releaseBeside(member);
+      return;
+    }
     member.loaded = null;
-    const load = ++this.#load;
+    member.beside = null;
     try {
-      const answered = this.#answer(load, member, signal);
-      const model = { ...spec.model, sources: [...this.#sourcesFor(member)] };
-      member.send({ load: { load, ...spec, model } });
-      await answered;
+      await this.#send(member, spec, signal);
     } catch (error) {
       if (!signal.aborted) member.loadFailedAt = performance.now();
       throw error;
-    } finally {
-      this.#pending.delete(load);
     }
     member.loaded = JSON.stringify(spec);
     member.loadFailedAt = null;
+  }
+
+  /** As `load`, beside the shard that the member serves with: `load` resolves soon then. Failures are forgotten. */
+  async loadBeside(member: Member, spec: ShardSpec, signal: AbortSignal): Promise<void> {
+    const key = JSON.stringify(spec);
+    if (member.beside === key) return;
+    member.beside = null;
+    await this.#send(member, { ...spec, beside: true }, signal);
+    member.beside = key;
+  }
+
+  /** Frees what `loadBeside` had the member load, or load in part. */
+  releaseBeside(member: Member): void {
+    member.beside = null;
+    member.send({ release: { beside: true } });
   }
 
   /** Whether `load` would resolve at once. */
@@ -60,6 +73,7 @@ export class ShardLoads {
   /** The member becomes a spare: its weights are freed. */
   release(member: Member): void {
     member.loaded = null;
+    member.beside = null;
     member.send({ release: {} });
   }
 
@@ -75,6 +89,19 @@ export class ShardLoads {
       const code = parseErrorCode(failed.code, "STAGE_FAILED");
       const message = `Worker ${member.worker} could not load its shard: ${failed.message}`;
       own(failed.load)?.failed(new RhoneError(code, message));
+    }
+  }
+
+  async #send(member: Member, spec: ShardSpec, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const load = ++this.#load;
+    try {
+      const answered = this.#answer(load, member, signal);
+      const model = { ...spec.model, sources: [...this.#sourcesFor(member)] };
+      member.send({ load: { load, ...spec, model } });
+      await answered;
+    } finally {
+      this.#pending.delete(load);
     }
   }
 

@@ -10,8 +10,8 @@ const logger = createLogger({ service: "test", level: "silent" });
 function setup(options = {}) {
   const registry = new WorkerRegistry(logger, options);
   const heard: string[] = [];
-  let letLeave = (): void => {};
-  const mayLeave = new Promise<void>((resolve) => {
+  let letLeave = (_problem: string): void => {};
+  const mayLeave = new Promise<string>((resolve) => {
     letLeave = resolve;
   });
   registry.listen({
@@ -135,9 +135,10 @@ describe("WorkerRegistry", () => {
     say({ leave: {} });
     expect(heard).toEqual(["joined w", "leaving w"]);
     expect(registry.members).toMatchObject([{ worker: "w", isLeaving: true }]);
-    letLeave();
+    letLeave("nobody takes them");
     await vi.advanceTimersByTimeAsync(0);
     expect(heard.at(-1)).toBe("left w: it has left");
+    expect(stream.write).toHaveBeenLastCalledWith({ left: { problem: "nobody takes them" } });
     expect(stream.writableEnded).toBe(true);
   });
 

@@ -21,8 +21,11 @@ const HELLO_WITHIN_MS = 5000;
 export interface RegistryListener {
   joined(member: Member): void;
   left(member: Member, reason: string): void;
-  /** It wants to leave. Resolves, and never rejects, when it may: the pipeline can do without it, or must. */
-  leaving(member: Member): Promise<void>;
+  /**
+   * It wants to leave. Resolves, and never rejects, when it may, with the reason why nobody holds its layers, or with
+   * "" when others do or it has none.
+   */
+  leaving(member: Member): Promise<string>;
   message(member: Member, message: WorkerMessage): void;
 }
 
@@ -186,7 +189,8 @@ export class WorkerRegistry {
     if (member.isLeaving) return;
     member.isLeaving = true;
     this.#logger.info({ worker: member.worker }, "worker leaves");
-    await this.#listener?.leaving(member);
+    const problem = (await this.#listener?.leaving(member)) ?? "";
+    if (this.#members.get(member.worker) === member) member.send({ left: { problem } });
     this.#lose(member, "it has left");
   }
 

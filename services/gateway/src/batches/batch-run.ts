@@ -17,7 +17,7 @@ import { writeResultFiles } from "./write-result-files.js";
 
 /** What running a batch takes. */
 export interface BatchUse extends LineUse {
-  readonly models: Pick<ServedModels, "find" | "askable">;
+  readonly models: Pick<ServedModels, "find" | "findReady" | "askable">;
   readonly batches: BatchStore;
   readonly files: FileStore;
   /** Longest line of an input. */

@@ -72,6 +72,8 @@ export function buildServer(options: ServerOptions): FastifyInstance {
     genReqId: requestIdOf,
     requestIdHeader: false,
     forceCloseConnections: "idle",
+    // A request that comes on an open connection while the others finish is served, and its connection closed.
+    return503OnClosing: false,
     clientErrorHandler: (error, socket) => {
       const isLost = unanswered.isAnswering(socket) || error.code === "ECONNRESET";
       refuse(socket, unreadable(error, options), isLost);

@@ -1,5 +1,5 @@
 import type { ClusterStatus } from "@rhone/common";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { status } from "../testing/coordinator-status.js";
 import { fakeGrammars } from "../testing/fake-gateway.js";
 import { fakeModel } from "../testing/fake-model.js";
@@ -121,5 +121,63 @@ describe("the coordinator of a request", () => {
   ])("is missing where %s", (_, statuses, message) => {
     const missing = { code: "NO_PIPELINE", message: expect.stringMatching(message) };
     expect(() => ready(statuses)).toThrow(expect.objectContaining(missing));
+  });
+});
+
+describe("a request for a model whose pipeline is away", () => {
+  function scene(waitMs: number) {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const one = serving("1", "a");
+    const coordinators: ClusterStatus[] = [one];
+    const models = new ServedModels([model("a")], { coordinators: async () => coordinators }, { waitMs });
+    const lose = () => coordinators.splice(0, 1, { ...one, state: "loading" });
+    const bring = () => coordinators.splice(0, 1, one);
+    const ask = (owner = "") => models.findReady("a", owner).then(({ coordinator }) => coordinator.state, codeOf);
+    return { models, lose, bring, ask };
+  }
+  const codeOf = ({ code }: { readonly code?: string }) => code;
+
+  it("waits for another one if it was there a moment ago", async () => {
+    const { models, lose, bring, ask } = scene(10_000);
+    onTestFinished(models.watch());
+    await vi.advanceTimersByTimeAsync(1000); // a look of its own: nobody has asked
+    lose();
+    const asked = ask();
+    await vi.advanceTimersByTimeAsync(5000);
+    bring();
+    await vi.advanceTimersByTimeAsync(250);
+    expect(await asked).toBe("ready");
+  });
+
+  it("is refused when that is too long ago, at once if it is already", async () => {
+    const { lose, ask } = scene(1000);
+    expect(await ask()).toBe("ready");
+    lose();
+    const asked = ask();
+    await vi.advanceTimersByTimeAsync(1250);
+    expect(await asked).toBe("NO_PIPELINE");
+    expect(await ask()).toBe("NO_PIPELINE");
+  });
+
+  it("is refused when none was there", async () => {
+    const { lose, ask } = scene(1000);
+    lose();
+    expect(await ask()).toBe("NO_PIPELINE");
+  });
+
+  it("leaves others half of the places", async () => {
+    const { lose, ask } = scene(1000);
+    await ask();
+    lose();
+    let refused = 0;
+    const many = Array.from({ length: 200 }, () => ask("many").then(() => refused++));
+    await vi.advanceTimersByTimeAsync(0);
+    expect(refused).toBe(200 - 128);
+    const few = Array.from({ length: 64 }, () => ask("few").then(() => refused++));
+    await vi.advanceTimersByTimeAsync(0);
+    expect(refused).toBe(200 - 128);
+    await vi.advanceTimersByTimeAsync(2000);
+    await Promise.all([...many, ...few]);
   });
 });

@@ -2,6 +2,9 @@ import { type ClusterStatus, RhoneError } from "@rhone/common";
 import type { GrammarBuilder } from "@rhone/grammar";
 import type { ClusterState } from "../queue/cluster-state.js";
 import type { TextModel } from "../text/text-model.js";
+import { LatelyServed } from "./lately-served.js";
+
+const WATCH_MS = 1000;
 
 /** A model as its gateway has it. */
 export interface GatewayModel {
@@ -14,18 +17,34 @@ export interface AskedModel extends GatewayModel {
   readonly coordinators: readonly ClusterStatus[];
 }
 
+/** A model with a coordinator to prepare a request by. */
+export interface ReadyModel extends GatewayModel {
+  readonly coordinator: ClusterStatus;
+}
+
+export interface ServedModelsOptions {
+  /** How long after a model was served last its requests wait for a pipeline, in milliseconds; default: 0. */
+  readonly waitMs?: number;
+}
+
 /** The models of which this gateway has the tokenizer. Requests name one; those that don't get the first. */
 export class ServedModels {
   readonly #first: GatewayModel;
   readonly #models: readonly GatewayModel[];
   readonly #cluster: ClusterState;
+  readonly #lately: LatelyServed;
 
   /** Throws INVALID_CONFIG for two models with a name in common. */
-  constructor([first, ...more]: readonly GatewayModel[], cluster: ClusterState) {
+  constructor(
+    [first, ...more]: readonly GatewayModel[],
+    cluster: ClusterState,
+    { waitMs = 0 }: ServedModelsOptions = {},
+  ) {
     if (first === undefined) throw new RangeError("A gateway has a model");
     this.#first = first;
     this.#models = [first, ...more];
     this.#cluster = cluster;
+    this.#lately = new LatelyServed(waitMs);
     checkDistinct(this.#models);
   }
 
@@ -41,6 +60,27 @@ export class ServedModels {
     const model = this.#own(asked) ?? this.#byCoordinator(asked, coordinators);
     if (model === undefined) throw this.#notFound(asked ?? "", coordinators);
     return this.#served(model, coordinators, asked ?? model.text.name);
+  }
+
+  /**
+   * As `find`, with a coordinator that is ready. One that was ready a moment ago is waited for: `owner` is the API key
+   * that waits. Throws NO_PIPELINE, too.
+   */
+  async findReady(asked: string | undefined, owner: string): Promise<ReadyModel> {
+    for (;;) {
+      const found = await this.find(asked);
+      try {
+        return { ...found, coordinator: readyCoordinator(found) };
+      } catch (error) {
+        if (!(await this.#lately.wait(found.text.name, owner))) throw error;
+      }
+    }
+  }
+
+  /** Keeps in mind which models are served, until the returned function is called: a look each second. */
+  watch(): () => void {
+    const timer = setInterval(() => void this.all().catch(() => {}), WATCH_MS);
+    return () => clearInterval(timer);
   }
 
   /** As `find`. Asks Redis only for names that coordinators alone have. */
@@ -76,6 +116,7 @@ export class ServedModels {
   /** The coordinators that call the model `asked` come first. */
   #served(model: GatewayModel, all: readonly ClusterStatus[], asked: string): AskedModel {
     const serving = all.filter((coordinator) => this.#modelOf(coordinator) === model);
+    if (serving.some(({ state }) => state === "ready")) this.#lately.served(model.text.name);
     const isAsked = (coordinator: ClusterStatus) => nameAt(coordinator) === asked;
     return { ...model, coordinators: [...serving.filter(isAsked), ...serving.filter((one) => !isAsked(one))] };
   }

@@ -2,7 +2,7 @@ import type { ClusterStatus, GenerationJob } from "@rhone/common";
 import type { FrameOptions } from "../answers/answer-frame.js";
 import type { Writer } from "../answers/writer.js";
 import type { WriterRecord } from "../answers/writer-record.js";
-import { type GatewayModel, readyCoordinator, type ServedModels } from "../models/served-models.js";
+import type { GatewayModel, ServedModels } from "../models/served-models.js";
 import { refuseParam } from "../request-error.js";
 import type { TextModel } from "../text/text-model.js";
 import type { GenerationFields } from "./request-fields.js";
@@ -40,7 +40,7 @@ export interface PreparedRequest {
 
 /** What preparing a request takes. */
 export interface Preparation {
-  readonly models: Pick<ServedModels, "find">;
+  readonly models: Pick<ServedModels, "find" | "findReady">;
   /** Where events are sent. */
   readonly gatewayId: string;
 }
@@ -63,13 +63,14 @@ export interface OpenRequest {
 type FieldsRead = Pick<OpenRequest, "preparation" | "arrival" | "prefix" | "fields">;
 
 /**
- * Finds the request's model and a coordinator of it. Throws INVALID_REQUEST, MODEL_NOT_FOUND, NO_PIPELINE and
- * REDIS_UNAVAILABLE.
+ * Finds the request's model and a coordinator of it, which may take some seconds. Throws INVALID_REQUEST,
+ * MODEL_NOT_FOUND, NO_PIPELINE and REDIS_UNAVAILABLE.
  */
 export async function openRequest(request: FieldsRead): Promise<OpenRequest> {
   checkStreaming(request.fields);
-  const asked = await request.preparation.models.find(request.fields.model);
-  return { ...request, model: asked.text, grammars: asked.grammars, coordinator: readyCoordinator(asked) };
+  const { preparation, fields, arrival } = request;
+  const { text, grammars, coordinator } = await preparation.models.findReady(fields.model, arrival.owner);
+  return { ...request, model: text, grammars, coordinator };
 }
 
 /** The request's jobs, one per sample. Throws INVALID_REQUEST and CONTEXT_LENGTH_EXCEEDED. */

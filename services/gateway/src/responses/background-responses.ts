@@ -38,7 +38,7 @@ export interface BackgroundUse {
   readonly client: GenerationClient;
   readonly answers: AnswerRoom;
   readonly limits: Pick<RateLimits, "settle">;
-  readonly models: Pick<ServedModels, "find" | "textOfRecord">;
+  readonly models: Pick<ServedModels, "find" | "findReady" | "textOfRecord">;
   readonly metrics: Metrics;
   readonly gatewayId: string;
   /** Takes the lease of a response; null: another gateway has it. Rejects when Redis can't be reached. */

@@ -37,6 +37,8 @@ export interface FakeOptions {
   readonly answersBytes?: number;
   /** Default: 0, no pings. */
   readonly pingIntervalMs?: number;
+  /** Default: 0, no request waits for a pipeline. */
+  readonly pipelineWaitMs?: number;
   readonly pingWholeAnswers?: boolean;
   /** Default: a folder that is removed when the server closes. */
   readonly storage?: ObjectStorage;
@@ -45,7 +47,7 @@ export interface FakeOptions {
 }
 
 /** Settings of the fake gateway: small limits, so that tests exceed them cheaply. */
-const configOf = ({ keys, keysCommand, defaultLimits, answersBytes, ...pings }: FakeOptions) =>
+const configOf = ({ keys, keysCommand, defaultLimits, answersBytes, ...times }: FakeOptions) =>
   loadConfig(
     gatewaySettings,
     {
@@ -63,8 +65,9 @@ const configOf = ({ keys, keysCommand, defaultLimits, answersBytes, ...pings }: 
       RHONE_KEYS_COMMAND: keysCommand,
       RHONE_REQUESTS_PER_MINUTE: String(defaultLimits?.requests ?? 0),
       RHONE_TURN_WAIT_MS: "100",
-      RHONE_PING_INTERVAL_MS: String(pings.pingIntervalMs ?? 0),
-      RHONE_PING_WHOLE_ANSWERS: String(pings.pingWholeAnswers ?? false),
+      RHONE_PIPELINE_WAIT_MS: String(times.pipelineWaitMs ?? 0),
+      RHONE_PING_INTERVAL_MS: String(times.pingIntervalMs ?? 0),
+      RHONE_PING_WHOLE_ANSWERS: String(times.pingWholeAnswers ?? false),
       ...(answersBytes !== undefined && { RHONE_ANSWERS_BYTES: String(answersBytes) }),
       RHONE_TOKENS_PER_MINUTE: String(defaultLimits?.tokens ?? 0),
     },

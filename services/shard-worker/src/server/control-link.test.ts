@@ -92,6 +92,39 @@ test("leaves after a while when the coordinator says nothing, and at once before
   await joined.link.leave(1);
 });
 
+test("leaves at once when somebody is impatient", async () => {
+  const hurry = new AbortController();
+  const { link, stream, warn } = await startJoined();
+  const asked = nextMessage(stream);
+  const left = link.leave(60_000, hurry.signal);
+  expect(await asked).toMatchObject({ leave: {} });
+  hurry.abort();
+  await left;
+  expect(warn).toHaveBeenCalledOnce();
+});
+
+test("says in its log why nobody holds its layers", async () => {
+  const { link, stream, warn } = await startJoined();
+  const left = link.leave(60_000);
+  await nextMessage(stream);
+  const problem = "The pipeline needs 2 workers.";
+  stream.write({ left: { problem } });
+  stream.end();
+  await left;
+  const text = "left, and nobody holds this worker's layers";
+  expect(warn).toHaveBeenCalledExactlyOnceWith({ ms: expect.any(Number), problem }, text);
+});
+
+test("a worker that was drained says so to each coordinator that it joins", async () => {
+  const { coordinator, stream, orders } = await startJoined();
+  stream.write({ drain: {} });
+  stream.write({ release: {} });
+  await vi.waitFor(() => expect(orders).toHaveLength(1));
+  stream.end();
+  const { hello } = await coordinator.nextJoin();
+  expect(hello.drained).toBe(true);
+});
+
 const REFUSAL = new RhoneError("INVALID_REQUEST", "Worker w speaks wire protocol 2, this coordinator 3.");
 
 test.each<[string, (stream: JoinStream) => void, string, RegExp]>([

@@ -55,8 +55,10 @@ export class ControlLink {
   #closed = false;
   /** Logged once, however often the link tries again. */
   #lastComplaint = "";
-  /** Resolves a call of `leave`. */
-  #left: (() => void) | undefined;
+  /** Resolves a call of `leave`: `null` when the coordinator is gone without a word. */
+  #left: ((left: rhone.v1.Left.$Properties | null) => void) | undefined;
+  #farewell: rhone.v1.Left.$Properties | null = null;
+  #isDrained = false;
 
   constructor(options: ControlLinkOptions) {
     this.#options = options;
@@ -73,24 +75,30 @@ export class ControlLink {
   }
 
   /**
-   * Asks the coordinator to let this worker go, and resolves when it has, when it is gone, or after `withinMs`. The
-   * worker serves on until then, and does not join again.
+   * Asks the coordinator to let this worker go, and resolves when it has, when it is gone, after `withinMs`, or when
+   * `hurry` aborts. The worker serves on until then, and does not join again.
    */
-  async leave(withinMs: number): Promise<void> {
+  async leave(withinMs: number, hurry?: AbortSignal): Promise<void> {
     const stream = this.#stream;
-    if (!this.#joined || stream === null) return;
+    if (!this.#joined || stream === null || hurry?.aborted) return;
     const { logger } = this.#options;
     logger.info("leaving");
-    const hasLeft = await new Promise<boolean>((resolve) => {
-      const timer = setTimeout(() => resolve(false), withinMs);
-      this.#left = () => {
+    const startedAt = performance.now();
+    const left = await new Promise<rhone.v1.Left.$Properties | null>((resolve) => {
+      const giveUp = (): void => resolve({ problem: "it did not let this worker go in time" });
+      const timer = setTimeout(giveUp, withinMs);
+      hurry?.addEventListener("abort", giveUp, { once: true });
+      this.#left = (answer) => {
         clearTimeout(timer);
-        resolve(true);
+        resolve(answer);
       };
       stream.write({ leave: {} });
     });
-    if (!hasLeft) logger.warn({ withinMs }, "the coordinator did not let this worker go in time");
     this.#closed = true;
+    const ms = Math.round(performance.now() - startedAt);
+    const problem = left === null ? "the coordinator is gone" : left.problem;
+    if (problem) logger.warn({ ms, problem }, "left, and nobody holds this worker's layers");
+    else logger.info({ ms }, "left: others hold this worker's layers");
   }
 
   close(): void {
@@ -112,6 +120,8 @@ export class ControlLink {
     };
     stream.on("data", (message: CoordinatorMessage) => {
       if (message.welcome != null) this.#welcomed(message.welcome);
+      else if (message.left != null) this.#farewell = message.left;
+      else if (message.drain != null) this.#drained();
       else onMessage(message, answer);
     });
     const peer = `the coordinator at ${coordinator}`;
@@ -127,7 +137,13 @@ export class ControlLink {
       stream.end();
       this.#lost(stream, new RhoneError("WORKER_LOST", `The connection to ${peer} failed: it ended the stream.`));
     });
-    stream.write({ hello: { ...hello, session: this.#session } });
+    stream.write({ hello: { ...hello, session: this.#session, drained: this.#isDrained } });
+  }
+
+  /** Told to every coordinator from now on. */
+  #drained(): void {
+    this.#isDrained = true;
+    this.#options.logger.info("drained: this worker gets no layers until its process is started again");
   }
 
   #welcomed({ heartbeatMs }: rhone.v1.Welcome.$Properties): void {
@@ -146,7 +162,7 @@ export class ControlLink {
     this.#stream = null;
     if (this.#left !== undefined) {
       this.#closed = true;
-      this.#left();
+      this.#left(this.#farewell);
       return;
     }
     const wasJoined = this.#joined;

@@ -59,7 +59,9 @@ test("is a spare without layers, and forgets the pipeline when the coordinator i
   const { told, standing } = setup();
   standing.joined();
   standing.heard({ standing: { state: "ready", model: "m", workers: 3 } });
-  expect(told.at(-1)?.pipeline?.layers).toBeNull();
+  expect(told.at(-1)?.pipeline).toMatchObject({ layers: null });
+  standing.heard({ standing: { state: "ready", model: "m", workers: 3, drained: true } });
+  expect(told.at(-1)?.pipeline).toMatchObject({ layers: null, drained: true });
   standing.notJoined(new RhoneError("WORKER_LOST", "It ended the stream."));
   expect(told.at(-1)).toMatchObject({ joined: false, pipeline: null });
 });

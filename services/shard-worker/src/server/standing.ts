@@ -39,13 +39,14 @@ export class Standing {
   /** Takes an order or word of the coordinator. */
   heard({ standing, load, release }: CoordinatorMessage): void {
     if (load != null) this.#change({ loading: true, failure: "", ...NOTHING });
-    if (release != null) this.#change({ loading: false, ...NOTHING });
+    if (release != null && release.beside !== true) this.#change({ loading: false, ...NOTHING });
     if (standing == null) return;
-    const { reason, model, workers } = standing;
+    const { reason, model, workers, drained } = standing;
     const [firstLayer, lastLayer] = [standing.firstLayer ?? 0, standing.lastLayer ?? 0];
     const layers = lastLayer > firstLayer ? ([firstLayer, lastLayer] as const) : null;
     const state: PipelineState = pipelineStateSchema.catch("waiting_for_workers").parse(standing.state);
-    this.#change({ pipeline: { state, reason: reason ?? "", model: model ?? "", workers: workers ?? 0, layers } });
+    const seen = { state, reason: reason ?? "", model: model ?? "", workers: workers ?? 0, layers };
+    this.#change({ pipeline: { ...seen, ...(drained === true && { drained }) } });
   }
 
   /** Takes an answer to the coordinator. */

@@ -209,3 +209,85 @@ test("a calibration without a shard is answered with no times", async () => {
   await holder.calibrate({ calibration: 9, rows: [1] }, answer);
   expect(answers).toEqual([{ calibrated: { calibration: 9, stepTimes: [], waited: expect.any(Number) } }]);
 });
+
+const NEXT = { ...load, load: 6, firstLayer: 2 };
+
+test("a shard beside the one that serves is loaded while steps run, and takes its place at once", async () => {
+  const close = vi.fn();
+  const [serving, next] = [shardOf({ close }), shardOf({ weightBytes: 200 })];
+  const loadOnDevice = vi.fn(async ({ order }: LoadRequest) => (order.range.first === 2 ? next : serving));
+  const { holder, runner, answers, answer, bytes } = openHolder(loadOnDevice);
+  await holder.load(load, answer);
+  const step = deferred<void>();
+  const stepped = runner.exclusively(() => step.promise);
+  await holder.load({ ...NEXT, beside: true }, answer);
+  expect(answers.at(-1)?.ready).toMatchObject({ load: 6, weightBytes: 200, beside: true });
+  expect([runner.stages.at(-1), close.mock.calls.length]).toEqual([serving.stage, 0]);
+  step.resolve();
+  await stepped;
+  // Other places where the weights may be had make no other shard.
+  await holder.load({ ...NEXT, load: 7, model: { ...model, sources: ["b:1"] } }, answer);
+  expect(answers.at(-1)?.ready).toMatchObject({ load: 7, weightBytes: 200 });
+  expect(answers.at(-1)?.ready?.beside).toBeUndefined();
+  expect([runner.stages.at(-1), close.mock.calls.length]).toEqual([next.stage, 1]);
+  expect(await bytes()).toEqual([200, 20]);
+  expect(loadOnDevice).toHaveBeenCalledTimes(2);
+});
+
+test("a load waits for its shard that is being loaded beside, and reports its progress", async () => {
+  const loading = deferred<LoadedShard>();
+  let progress: LoadRequest["onProgress"] = () => {};
+  const { holder, answers, answer } = openHolder(({ onProgress }) => {
+    progress = onProgress;
+    return loading.promise;
+  });
+  const beside = holder.load({ ...NEXT, beside: true }, answer);
+  const taken = holder.load({ ...NEXT, load: 7 }, answer);
+  await vi.waitFor(() => {
+    progress("load", 100, 100);
+    expect(answers.at(-1)?.progress).toMatchObject({ load: 7, bytes: 100 });
+  });
+  loading.resolve(shardOf());
+  await Promise.all([beside, taken]);
+  expect(answers.flatMap(({ ready }) => ready?.load ?? [])).toEqual([7]);
+});
+
+test.each<[string, (holder: ShardHolder, answer: (message: WorkerMessage) => void) => Promise<void>]>([
+  ["another load", (holder, answer) => holder.load({ ...load, firstLayer: 0 }, answer)],
+  ["another one beside", (holder, answer) => holder.load({ ...load, firstLayer: 0, beside: true }, answer)],
+  ["a release of the one beside", (holder) => holder.release({ beside: true })],
+  ["a release", (holder) => holder.release()],
+])("%s frees the shard beside", async (_, free) => {
+  const close = vi.fn();
+  const { holder, answer } = openHolder(async ({ order }) => shardOf(order.range.first === 2 ? { close } : {}));
+  await holder.load({ ...NEXT, beside: true }, answer);
+  await free(holder, answer);
+  await vi.waitFor(() => expect(close).toHaveBeenCalledTimes(1));
+});
+
+test("a release of the shard beside aborts its load, which answers nothing, and leaves the one that serves", async () => {
+  const close = vi.fn();
+  const { holder, answers, answer, runner } = openHolder(async ({ order, signal }) => {
+    if (order.range.first !== 2) return shardOf({ close });
+    return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+  });
+  await holder.load(load, answer);
+  const beside = holder.load({ ...NEXT, beside: true }, answer);
+  await holder.release({ beside: true });
+  await beside;
+  expect(answers.map(({ ready, failed }) => [ready?.load, failed?.load])).toEqual([[5, undefined]]);
+  expect([close.mock.calls.length, runner.stages.at(-1)]).not.toContain(null);
+});
+
+test("a shard that finds no memory beside the other one is loaded in its place", async () => {
+  let tries = 0;
+  const { holder, answers, answer } = openHolder(async ({ order }) => {
+    if (order.range.first === 2 && tries++ === 0) throw new RhoneError("OUT_OF_MEMORY", "no room for two");
+    return shardOf();
+  });
+  await holder.load(load, answer);
+  await holder.load({ ...NEXT, beside: true }, answer);
+  expect(answers.at(-1)?.failed).toMatchObject({ load: 6, code: "OUT_OF_MEMORY" });
+  await holder.load({ ...NEXT, load: 7 }, answer);
+  expect(answers.at(-1)?.ready?.load).toBe(7);
+});

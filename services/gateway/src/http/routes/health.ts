@@ -22,6 +22,10 @@ export interface HealthUse {
 export function health(app: FastifyInstance, uses: HealthUse): void {
   const { models } = uses;
   const startedAtMs = Date.now();
+  let isStopping = false;
+  app.addHook("preClose", async () => {
+    isStopping = true;
+  });
   app.get("/health", async (_request, reply) => probed(reply, { status: "ok" }));
   /** A model as its asker may see it. */
   const shown = async (request: FastifyRequest) => {
@@ -33,6 +37,7 @@ export function health(app: FastifyInstance, uses: HealthUse): void {
   app.get("/ready", async (request, reply) => {
     const { model } = parseRequest(modelQuerySchema, request.query);
     try {
+      if (isStopping) throw new RhoneError("SHUTTING_DOWN", "The gateway is stopping, and finishes what it has begun.");
       const asked = model === undefined ? await models.all() : [await models.find(model)];
       return probed(reply, { status: "ready", models: readiness(asked.map(await shown(request))) });
     } catch (error) {

@@ -1,0 +1,60 @@
+import { once } from "node:events";
+import { type AddressInfo, connect } from "node:net";
+import { text } from "node:stream/consumers";
+import { createLogger } from "@rhone/common";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { fakeGateway } from "../testing/fake-gateway.js";
+import { drain } from "./drain.js";
+
+const logger = createLogger({ service: "test", level: "silent" });
+
+/** A gateway with a request that has not arrived in whole, and `stop`, which drains it. */
+async function scene(timeoutMs: number) {
+  const { app } = fakeGateway();
+  await app.listen({ host: "127.0.0.1", port: 0 });
+  onTestFinished(() => app.close());
+  const { port } = app.server.address() as AddressInfo;
+  const url = `http://127.0.0.1:${port}`;
+  const socket = connect(port, "127.0.0.1");
+  onTestFinished(() => void socket.destroy());
+  await once(socket, "connect");
+  socket.write("GET /ready HTTP/1.1\r\nHost: a\r\n");
+  expect((await fetch(`${url}/ready`)).status).toBe(200); // by then the other one's bytes are there
+  const hurry = new AbortController();
+  const onDeaf = vi.fn();
+  const stop = () => drain(app, { timeoutMs, hurry: hurry.signal, onDeaf, logger });
+  return { url, socket, hurry, onDeaf, stop };
+}
+
+test("a gateway that stops takes no connection, and answers on those that are open that it is not ready", async () => {
+  const { url, socket, onDeaf, stop } = await scene(60_000);
+  const drained = stop();
+  await expect
+    .poll(() =>
+      fetch(url).then(
+        () => "answered",
+        () => "refused",
+      ),
+    )
+    .toBe("refused");
+  socket.write("\r\n");
+  const answer = await text(socket);
+  expect(answer).toMatch(/^HTTP\/1\.1 503 /);
+  expect(answer).toMatch(/^connection: close\r$/im);
+  expect(answer).toContain("The gateway is stopping");
+  await drained;
+  expect(onDeaf).toHaveBeenCalledOnce();
+});
+
+test.each([
+  ["after its time", 50, false],
+  ["when somebody is impatient", 60_000, true],
+])("it closes the connections of what still runs %s", async (_, timeoutMs, isImpatient) => {
+  const { socket, hurry, stop } = await scene(timeoutMs);
+  const closed = once(socket, "close");
+  socket.resume();
+  socket.on("error", () => {});
+  const drained = stop();
+  if (isImpatient) hurry.abort();
+  await Promise.all([closed, drained]);
+});
