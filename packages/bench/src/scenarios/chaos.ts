@@ -39,7 +39,7 @@ export const chaos = defineScenario({
   examples: [
     { flags: "--spawn --workers 3 --faults 100 --seed 7", about: "a hundred faults, in ten minutes" },
     {
-      flags: "--spawn --workers 3 --faults 50 --apart --kinds worker,coordinator --json --out chaos.json",
+      flags: "--spawn --workers 3 --faults 50 --apart --kinds worker,coordinator",
       about: "one fault after another, for figures that no other fault disturbs",
     },
   ],

@@ -46,7 +46,7 @@ export const jobLockKey = (job: JobQueue & Pick<GenerationJob, "requestId">): st
 /** Hash: by waiting jobs, which coordinators are called for them; see the coordinator's hand-out.ts. */
 export const callsKey = (queue: JobQueue): string => ofModel(`${REDIS_PREFIX}:calls:${queue.lane}`, queue);
 
-/** Channel: a coordinator shall take jobs. */
+/** Channel: the lane of which a coordinator shall take jobs. */
 export const callChannel = (coordinatorId: string): string => `${REDIS_PREFIX}:call:${coordinatorId}`;
 
 /** Stream: a request's token log. Entry ids are `${ordinal + 1}-0`, so Redis refuses a second write of an ordinal. */

@@ -31,7 +31,7 @@ function loadsOf(id: string): ReplicaLoads {
 async function openWorker(id: string, process: () => Promise<void>, lockDuration = LOCK_MS): Promise<AskingWorker> {
   const loads = loadsOf(id);
   const subscriber = redis.duplicate();
-  subscriber.on("message", () => loads.changed.notify());
+  subscriber.on("message", () => loads.changed.interactive.notify());
   await subscriber.subscribe(callChannel(id));
   const timing = { lockDuration, stalledInterval: lockDuration / 2, maxStalledCount: 100 };
   const lease = new Lease({ redis, id, model: "m", lockMs: lockDuration });

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { GenerationJob } from "@rhone/common";
+import type { Condition, GenerationJob } from "@rhone/common";
 import { type Processor, raw2NextJobData, Worker, type WorkerOptions } from "bullmq";
 import type { Lease } from "./lease.js";
 import type { ReplicaLoads, Taken } from "./replica-loads.js";
@@ -45,7 +45,7 @@ export class AskingWorker extends Worker {
 
   override async resume(): Promise<void> {
     await super.resume();
-    this.#loads.changed.notify();
+    this.#changed.notify();
   }
 
   /** Puts a job back in the queue; false when its lock has another token by now, or none. */
@@ -58,21 +58,21 @@ export class AskingWorker extends Worker {
 
   override close(force?: boolean): Promise<void> {
     const closed = super.close(force);
-    this.#loads.changed.notify();
+    this.#changed.notify();
     return closed;
   }
 
-  get #loads(): ReplicaLoads {
-    return this.#options.loads;
+  get #changed(): Condition {
+    return this.#options.loads.changed[this.#options.lane];
   }
 
   async #takeJobs(): Promise<void> {
     while (this.closing === undefined) {
-      const { version } = this.#loads.changed;
+      const { version } = this.#changed;
       const taken = await this.#take();
       if (taken > 0) continue;
       this.#listen();
-      await this.#loads.changed.changedSince(version);
+      await this.#changed.changedSince(version);
     }
     await Promise.all(this.#jobs);
   }
@@ -82,7 +82,7 @@ export class AskingWorker extends Worker {
     if (this.paused || this.closing !== undefined) return 0;
     const { lane, lease, lockDuration } = this.#options;
     const token = lease.token(this.#taken++);
-    const asked = this.#loads.take({ lane, toKey: this.toKey, token, lockMs: lockDuration });
+    const asked = this.#options.loads.take({ lane, toKey: this.toKey, token, lockMs: lockDuration });
     const taken = await asked.catch((error) => this.#failed(error, []));
     for (const job of taken) this.#begin(job, token);
     return taken.length;
@@ -94,7 +94,7 @@ export class AskingWorker extends Worker {
       .catch((error) => this.#failed(error, undefined))
       .finally(() => {
         this.#jobs.delete(run);
-        this.#loads.ended(lane, taken.id);
+        this.#options.loads.ended(lane, taken.id);
       });
     this.#jobs.add(run);
   }
@@ -115,7 +115,7 @@ export class AskingWorker extends Worker {
       .catch(() => this.#reconnect())
       .finally(() => {
         this.#isListening = false;
-        this.#loads.changed.notify();
+        this.#changed.notify();
       });
   }
 

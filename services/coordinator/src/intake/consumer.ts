@@ -47,8 +47,8 @@ export class Consumer {
     const consumer = new Consumer(options);
     const { subscriber, id } = options;
     const mine = callChannel(id);
-    subscriber.on("message", (channel: string) => {
-      if (channel === mine) consumer.#loads.changed.notify();
+    subscriber.on("message", (channel: string, lane: string) => {
+      if (channel === mine && (lane === "interactive" || lane === "batch")) consumer.#loads.changed[lane].notify();
     });
     await subscriber.subscribe(mine);
     return consumer;
@@ -127,7 +127,7 @@ export class Consumer {
       if (this.#timer === undefined) return this.#leave();
       for (const job of given) (job.lane === "batch" ? this.#batch : this.#interactive).give(job);
       // Of a job may have heard only a coordinator that is slow or gone, and so may the one be that was called for it.
-      this.#loads.changed.notify();
+      for (const changed of Object.values(this.#loads.changed)) changed.notify();
     } catch (err) {
       this.#options.logger.warn({ err }, "load not told, trying again");
     }

@@ -106,6 +106,6 @@ if #kept > 0 then
   redis.call("EXPIRE", CALLED, KEPT)
 end
 awaited[ME] = nil
-for id in pairs(awaited) do redis.call("PUBLISH", CALL .. id, "") end
+for id in pairs(awaited) do redis.call("PUBLISH", CALL .. id, LANE) end
 write(by_id[ME])
 return taken`;

@@ -148,7 +148,7 @@ export class LaneConsumer {
       const done = await Promise.all(some.map(({ id, token }) => this.#worker.putBack(id, token)));
       logger.info({ jobs: done.filter(Boolean).length, lane: this.#queue.lane }, "jobs of a lost coordinator released");
     }
-    loads.changed.notify();
+    loads.changed[this.#queue.lane].notify();
   }
 
   /** Gives up the jobs that another coordinator has taken meanwhile. */

@@ -213,11 +213,11 @@ describe("a coordinator that is called", () => {
     const [a, b] = [coordinator("a", { work: { rows: 100 } }), coordinator("b")];
     await b.tell([]);
     const subscriber = redis.duplicate();
-    const called = new Promise((resolve) => subscriber.on("message", resolve));
+    const called = new Promise((resolve) => subscriber.on("message", (...message) => resolve(message)));
     await subscriber.subscribe(callChannel("b"));
     const job = await put();
     expect(await take(a)).toEqual([]);
-    expect(await called).toBe(callChannel("b"));
+    expect(await called).toEqual([callChannel("b"), "interactive"]);
     subscriber.disconnect();
     expect(await redis.hget(CALLS, job)).toMatch(/^b \d+ 32$/);
     expect(await take(coordinator("c"))).toEqual([]);
@@ -307,12 +307,13 @@ it("rows of a job that may be taken count until the engine knows it", async () =
   expect(await rows()).toBe(0);
 });
 
-it("a job's end is a change", async () => {
+it("a job's end is a change of its lane", async () => {
   const a = coordinator("a");
-  const { version } = a.changed;
+  const { interactive, batch } = a.changed;
+  const [version, other] = [interactive.version, batch.version];
   const job = await put();
   await take(a);
   a.ended("interactive", job);
-  expect(a.changed.version).toBe(version + 1);
+  expect([interactive.version, batch.version]).toEqual([version + 1, other]);
   expect(a.held).toBe(0);
 });

@@ -87,7 +87,7 @@ export interface UnbegunJob {
  */
 export class ReplicaLoads {
   readonly #options: ReplicaLoadsOptions;
-  readonly #changed = new Condition();
+  readonly #changed: Readonly<Record<Lane, Condition>> = { interactive: new Condition(), batch: new Condition() };
   readonly #held: Record<Lane, number> = { interactive: 0, batch: 0 };
   /** Rows of the jobs that were taken and have not reached the engine, by their ids. */
   readonly #coming = new Map<string, number>();
@@ -101,8 +101,8 @@ export class ReplicaLoads {
     return this.#held.interactive + this.#held.batch;
   }
 
-  /** Changes when there may be a job to take. */
-  get changed(): Condition {
+  /** Each changes when there may be a job of that lane to take: while there is room for one, none waits undecided. */
+  get changed(): Readonly<Record<Lane, Condition>> {
     return this.#changed;
   }
 
@@ -131,7 +131,7 @@ export class ReplicaLoads {
   ended(lane: Lane, id: string): void {
     this.#coming.delete(id);
     this.#held[lane]--;
-    this.#changed.notify();
+    this.#changed[lane].notify();
   }
 
   /** To be told more often than once a second while jobs are taken. Returns those that others should have. */
