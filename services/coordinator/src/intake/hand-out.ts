@@ -1,8 +1,8 @@
 import { COSTS } from "./replica-costs.js";
 
 /**
- * Gives a coordinator those of the waiting jobs that cost least there, all at once, and calls the coordinators that
- * should have the others. One script, so that a job is in its queue or taken, also when its taker dies.
+ * Gives a coordinator the waiting jobs that cost least there, all at once, and calls the coordinators that should have
+ * the others. One script, so that a job is in its queue or taken, also when its taker dies.
  *
  * KEYS: the loads; of BullMQ's queue the jobs with turns, those without, those that run, its events and its settings;
  * and who is called for which job. ARGV: as COSTS, then the lane, the beginning of BullMQ's keys of jobs, the beginning
