@@ -6,7 +6,7 @@ import { skipWithoutHosts, whyNoHosts } from "./why-no-hosts.js";
 
 const STREAMS = 4;
 const TOKENS = 400;
-/** Longest gap of a stream, in seconds, above that of the same streams while nothing is lost: a step takes 10 ms. */
+/** Most by which a stream's longest gap may exceed the usual one, in seconds: a step takes 10 ms. */
 const UNDISTURBED = 0.5;
 const NOTICED = { timeout: 30_000, interval: 50 };
 const TIMEOUT = { timeout: 90_000 };

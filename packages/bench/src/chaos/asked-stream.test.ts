@@ -62,7 +62,7 @@ describe("AskedStream", () => {
     expect([keys.length, new Set(keys).size, story.breaks]).toEqual([2, 1, 1]);
   });
 
-  it("asks again when it is told no for now", async () => {
+  it("asks again after a retryable refusal", async () => {
     const busy: Answer = (response) => response.writeHead(503).end('{"error":{"message":"no","code":"no_pipeline"}}');
     const { story } = await ask([busy, (response) => send(response, 0)]);
     expect([idsOf(story), story.refusals, story.breaks]).toEqual([["whole", IDS], 1, 0]);

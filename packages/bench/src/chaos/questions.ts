@@ -3,7 +3,7 @@ import { RandomPrompts } from "../load/prompts.js";
 
 /** A request whose answer is known. */
 export interface Question {
-  /** What it is like: "greedy", "schema". Of `variant`s that differ in prompt and seed. */
+  /** "greedy" or "schema", for example. Its `variant`s differ in prompt and seed. */
   readonly kind: string;
   readonly variant: number;
   readonly path: "/v1/completions" | "/v1/chat/completions";

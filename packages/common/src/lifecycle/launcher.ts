@@ -11,7 +11,7 @@ export type Announcement =
       readonly addresses: Readonly<Record<string, string>>;
     }
   | { readonly kind: "fatal"; readonly code: string; readonly message: string }
-  /** It lives on only to finish what it has begun, and gives its addresses up when it is told `Release`. */
+  /** It lives on only to finish what it has begun, and closes its ports on a `Release`. */
   | { readonly kind: "retiring" }
   /** It is ready for the addresses of the one that it succeeds. */
   | { readonly kind: "claims" }

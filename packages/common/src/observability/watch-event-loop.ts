@@ -47,7 +47,7 @@ export function watchEventLoop({ service, logger, hungAfterMs }: EventLoopOption
   }, LOOK_MS).unref();
 }
 
-/** The stacks taken since `sinceMs`. Stacks of earlier turns came too late for their line of the log, and are dropped. */
+/** The stacks taken since `sinceMs`. Others came too late for the log's line of their turn, and are dropped. */
 export function stacksSince(sinceMs: number, samples: MessagePort): readonly (readonly string[])[] {
   const next = receiveMessageOnPort(samples);
   if (next === undefined) return [];

@@ -107,8 +107,8 @@ export class ReplicaLoads {
   }
 
   /**
-   * Takes those of the waiting jobs that this coordinator should have; asked again at once, it may get more. They count
-   * as held until `ended`.
+   * Takes the waiting jobs that this coordinator should have; asked again at once, it may get more. They count as held
+   * until `ended`.
    */
   async take({ lane, toKey, token, lockMs }: TakenFrom): Promise<readonly Taken[]> {
     const { redis, model } = this.#options;
