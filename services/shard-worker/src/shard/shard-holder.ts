@@ -6,6 +6,7 @@ import type { Metrics } from "../metrics.js";
 import type { StageRunner } from "../server/stage-runner.js";
 import { type LoadOrder, readLoad } from "../wire/read-order.js";
 import type { Device, LoadedShard, LoadProgress } from "./device.js";
+import { SpareWeights } from "./spare-weights.js";
 
 const PROGRESS_INTERVAL_MS = 250;
 
@@ -51,12 +52,14 @@ interface Held {
  */
 export class ShardHolder {
   readonly #options: ShardHolderOptions;
+  readonly #spares: SpareWeights;
   #held: Held | null = null;
   #beside: Beside | null = null;
   #loading = new AbortController();
 
   constructor(options: ShardHolderOptions) {
     this.#options = options;
+    this.#spares = new SpareWeights(options);
   }
 
   /** What others that lack weights may read of those that it holds; null: nothing. */
@@ -82,6 +85,11 @@ export class ShardHolder {
     });
   }
 
+  /** Answers as `SpareWeights.hold`. */
+  hold(message: rhone.v1.HoldSpares.$Properties, answer: Answer): Promise<void> {
+    return this.#spares.hold(message, answer);
+  }
+
   /** Answers with the step times of the shard; with none when there is no shard or it cannot be timed. */
   async calibrate({ calibration, rows }: rhone.v1.Calibrate.$Properties, answer: Answer): Promise<void> {
     const { runner, logger } = this.#options;
@@ -105,12 +113,15 @@ export class ShardHolder {
     answer({ calibrated: { calibration: calibration ?? 0, ...times } });
   }
 
-  /** Frees the shard once the step in flight is done, and the one beside it. */
+  /** Frees the shard once the step in flight is done, the one beside it and spare weights. */
   async release({ beside = false }: rhone.v1.Release.$Properties = {}): Promise<void> {
     this.#dropBeside();
     if (beside) return;
     this.#loading.abort();
-    await this.#options.runner.exclusively(async () => this.#drop());
+    await this.#options.runner.exclusively(async () => {
+      this.#spares.drop();
+      this.#drop();
+    });
   }
 
   async #hold(
@@ -127,7 +138,8 @@ export class ShardHolder {
     }
     const onProgress = progressOf(message, answer);
     const ahead = await this.#takeBeside(key, { onProgress, signal });
-    const makeRoom = (): void => {
+    const makeRoom = (bytes = 0): void => {
+      if (bytes > 0) this.#spares.drop();
       this.#drop();
       this.#dropBeside();
     };

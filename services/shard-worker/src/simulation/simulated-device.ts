@@ -18,6 +18,7 @@ export function simulatedDevice(simulation: Simulation): Device {
       rowBlock: 1,
     },
     load: (request) => loadNothing(request, simulation),
+    hold: async () => ({ close: () => {} }),
   };
 }
 
