@@ -57,16 +57,16 @@ describe("Backend.open", () => {
 describe("Backend.whenIdle", () => {
   it("calls at once, or when the last graph is computed", async () => {
     const backend = Backend.open(engine, { threads: 1 });
-    const product = productGraph(backend, 64);
+    const products = [productGraph(backend, 64), productGraph(backend, 64)];
     const calls: string[] = [];
     backend.whenIdle(() => calls.push("at once"));
-    const computed = [backend.compute(product.graph), backend.compute(product.graph)];
+    const computed = products.map(({ graph }) => backend.compute(graph));
     backend.whenIdle(() => calls.push("idle"));
     await computed[0];
     expect(calls).toEqual(["at once"]);
     await computed[1];
     expect(calls).toEqual(["at once", "idle"]);
-    product.close();
+    for (const product of products) product.close();
     backend.close();
   });
 });

@@ -16,6 +16,8 @@ export interface ServingPipeline {
   readonly reason: string | null;
   /** Of the plan that would be made now; 0 where none is possible. Throws NOT_ENOUGH_MEMORY, INVALID_CONFIG. */
   readonly nextStages: number;
+  /** Survivors serve with layers of workers that they lack: the next plan is better, with as many stages too. */
+  readonly isTakenOver: boolean;
   /** Workers that a plan may have and that have not failed to load a shard. */
   readonly able: number;
   /** Ends an epoch that works, for a plan that is prepared. */
@@ -98,7 +100,7 @@ export class PlanChanges {
     const signal = AbortSignal.any([epoch.signal, growth.signal]);
     try {
       const stages = pipeline.nextStages;
-      if (stages <= epoch.stages) return false;
+      if (stages < epoch.stages || (stages === epoch.stages && !pipeline.isTakenOver)) return false;
       await handover.prepare(epoch, signal);
       await this.#settle();
       pipeline.giveUp(epoch, `The layers are cut again, for ${stages} workers.`);
