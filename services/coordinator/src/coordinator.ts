@@ -256,6 +256,7 @@ function pipelineListener(engine: Engine, consumer: Consumer): PipelineListener 
     prepared: (wireId, error) => engine.prepared(wireId, error),
     waitingSince: () => engine.waitingSince,
     settle: () => engine.settle(),
+    isIdle: () => engine.counts.running === 0,
   };
 }
 

@@ -35,6 +35,8 @@ export interface PipelineListener extends EpochListener {
   waitingSince(): number | null;
   /** No more frames are sent. Resolves when the results of those in flight are there, or the pipeline is lost. */
   settle(): Promise<void>;
+  /** No sequence runs. */
+  isIdle(): boolean;
 }
 
 export interface PipelineOptions {
@@ -105,7 +107,8 @@ export class Pipeline implements RegistryListener, ServingPipeline {
     const handover = new Handover({ ...options, ...known, plan });
     const { listener, logger } = options;
     const grow = options.grow === true || options.spares.count > 0;
-    this.#changes = new PlanChanges({ pipeline: this, handover, grow, settle: () => listener.settle(), logger });
+    const engine = { settle: () => listener.settle(), isIdle: () => listener.isIdle() };
+    this.#changes = new PlanChanges({ pipeline: this, handover, grow, ...engine, logger });
     options.registry.listen(this);
   }
 

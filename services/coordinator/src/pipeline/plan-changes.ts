@@ -6,6 +6,9 @@ import type { Handover } from "./handover.js";
 
 /** Workers that join within this time of each other cost one cut of the layers. */
 const GROW_AFTER_MS = 2000;
+/** Survivors give layers back when no sequence runs, or after this time. */
+const GIVE_BACK_WITHIN_MS = 30_000;
+const IDLE_LOOK_MS = 50;
 /** For the steps in flight to return before an epoch is given up; the rows of longer ones are computed again. */
 const SETTLE_MS = 1000;
 
@@ -31,6 +34,8 @@ export interface PlanChangesOptions {
   readonly grow: boolean;
   /** No more frames are sent. Resolves when the results of those in flight are there, or the pipeline is lost. */
   readonly settle: () => Promise<void>;
+  /** Whether no sequence runs. */
+  readonly isIdle: () => boolean;
   readonly logger: Logger;
 }
 
@@ -102,6 +107,7 @@ export class PlanChanges {
       const stages = pipeline.nextStages;
       if (stages < epoch.stages || (stages === epoch.stages && !pipeline.isTakenOver)) return false;
       await handover.prepare(epoch, signal);
+      if (pipeline.isTakenOver) await this.#untilIdle(signal);
       await this.#settle();
       pipeline.giveUp(epoch, `The layers are cut again, for ${stages} workers.`);
       return false;
@@ -117,6 +123,12 @@ export class PlanChanges {
     const done = this.#last.then(change);
     this.#last = done.catch(() => {});
     return done;
+  }
+
+  /** Sequences that run were computed again a moment ago, when the worker was lost, and would be once more. */
+  async #untilIdle(signal: AbortSignal): Promise<void> {
+    const deadline = performance.now() + GIVE_BACK_WITHIN_MS;
+    while (!this.#options.isIdle() && performance.now() < deadline) await sleep(IDLE_LOOK_MS, undefined, { signal });
   }
 
   async #settle(): Promise<void> {

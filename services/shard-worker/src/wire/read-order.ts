@@ -72,7 +72,10 @@ function readModel(model: rhone.v1.ModelRef.$Properties | null | undefined, orde
   };
 }
 
-function readRange({ firstLayer, lastLayer, embeds, heads }: rhone.v1.LayerRange.$Properties, order: string): ShardRange {
+function readRange(
+  { firstLayer, lastLayer, embeds, heads }: rhone.v1.LayerRange.$Properties,
+  order: string,
+): ShardRange {
   const [first, last] = [firstLayer ?? 0, lastLayer ?? 0];
   if (last <= first) refuse(`${order}.last_layer`, `is ${last}; layers [${first}, ${last}) are none`);
   return { first, last, embeds: embeds ?? false, heads: heads ?? false };
