@@ -52,7 +52,7 @@ export class WorkerRegistry {
   readonly #streams = new Set<JoinStream>();
   #listener: RegistryListener | null = null;
 
-  constructor(logger: Logger, { simulated = false, hungAfter = 10, reach }: RegistryOptions = {}) {
+  constructor(logger: Logger, { simulated = false, hungAfter = 4, reach }: RegistryOptions = {}) {
     this.#logger = logger;
     this.#simulated = simulated;
     this.#hungAfterMs = hungAfter * 1000;
