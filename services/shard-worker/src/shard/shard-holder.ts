@@ -76,7 +76,7 @@ export class ShardHolder {
         answer(readyWith(await this.#hold(message, { answer, signal }), message));
       } catch (error) {
         if (signal.aborted) return; // the later order finds what is held
-        if (this.#held !== null) this.#drop();
+        this.#drop();
         this.#fail(error, message, answer);
       }
     });
@@ -125,10 +125,15 @@ export class ShardHolder {
       runner.replaceStage(this.#held.shard.stage);
       return this.#held.shard;
     }
-    this.#drop();
     const onProgress = progressOf(message, answer);
     const ahead = await this.#takeBeside(key, { onProgress, signal });
-    const shard = ahead ?? (await this.#options.device.load({ files: this.#options.files, order, onProgress, signal }));
+    const makeRoom = (): void => {
+      this.#drop();
+      this.#dropBeside();
+    };
+    const { device, files } = this.#options;
+    const shard = ahead ?? (await device.load({ files, order, makeRoom, onProgress, signal }));
+    makeRoom();
     this.#held = { key, shard, times: new Map() };
     runner.replaceStage(shard.stage);
     const { weightBytes, pageBytes } = shard;
@@ -166,10 +171,7 @@ export class ShardHolder {
     { onProgress, signal }: { readonly onProgress: LoadProgress; readonly signal: AbortSignal },
   ): Promise<LoadedShard | null> {
     const beside = this.#beside;
-    if (beside?.key !== key) {
-      this.#dropBeside();
-      return null;
-    }
+    if (beside?.key !== key) return null;
     this.#beside = null;
     beside.onProgress = onProgress;
     const abort = (): void => beside.loading.abort(signal.reason);
@@ -184,10 +186,11 @@ export class ShardHolder {
     }
   }
 
+  /** Memory can't be freed during a step. */
   #dropBeside(): void {
     this.#beside?.loading.abort();
     void this.#beside?.shard.then(
-      (shard) => shard.close(),
+      (shard) => this.#options.runner.exclusively(async () => shard.close()),
       () => {},
     );
     this.#beside = null;
