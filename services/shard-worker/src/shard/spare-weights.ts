@@ -25,7 +25,8 @@ export class SpareWeights {
     const { device, files, logger } = this.#options;
     const load = message.load ?? 0;
     this.#loading.abort();
-    const { signal } = (this.#loading = new AbortController());
+    this.#loading = new AbortController();
+    const { signal } = this.#loading;
     try {
       const orders = new Map(readSpares(message).map((order) => [keyOf(order), order]));
       this.#keep(orders);
