@@ -125,7 +125,7 @@ export class PlanChanges {
     return done;
   }
 
-  /** Sequences that run were computed again a moment ago, when the worker was lost, and would be once more. */
+  /** Sequences that run were computed again a moment ago, when the worker was lost, and a change repeats that. */
   async #untilIdle(signal: AbortSignal): Promise<void> {
     const deadline = performance.now() + GIVE_BACK_WITHIN_MS;
     while (!this.#options.isIdle() && performance.now() < deadline) await sleep(IDLE_LOOK_MS, undefined, { signal });

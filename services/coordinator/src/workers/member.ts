@@ -29,7 +29,7 @@ export class Member {
   loaded: string | null = null;
   /** The same of the one that it holds beside that. Written by ShardLoads. */
   beside: string | null = null;
-  /** Stages whose weights it holds whatever it serves, its own first; empty without `--spares`. Written by ShardLoads. */
+  /** Stages whose weights it holds whatever it serves, its own first; empty: none. Written by ShardLoads. */
   spares: readonly StagePlan[] = [];
   /** The next stage that it should hold and has no memory for; null: none. Written by SpareStages. */
   lackingSpare: { readonly stage: number; readonly needed: number } | null = null;

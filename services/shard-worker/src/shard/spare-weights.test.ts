@@ -8,7 +8,7 @@ import { SpareWeights } from "./spare-weights.js";
 const model = { name: "m", path: "/m.gguf", fingerprint: "f", stamp: "s" };
 const layers = (...firsts: number[]) => firsts.map((firstLayer) => ({ firstLayer, lastLayer: firstLayer + 2 }));
 
-/** Spare weights on a device that keeps account of the first layer of each part: which it has read, and which it holds. */
+/** On a device that keeps account of the first layer of each part: which it has read, and which it holds. */
 function scene(load: (request: HoldRequest) => Promise<void> = async () => {}) {
   const read: number[] = [];
   const held = new Set<number>();

@@ -10,7 +10,7 @@ export interface SpareWeightsOptions {
   readonly logger: Logger;
 }
 
-/** Weights of other stages' layers, which this worker serves as soon as it is told to, because it holds them already. */
+/** Weights of other stages' layers, which this worker serves as soon as it is told to, as it holds them already. */
 export class SpareWeights {
   readonly #options: SpareWeightsOptions;
   readonly #held = new Map<string, HeldWeights>();
