@@ -15,6 +15,7 @@ import type { ClusterOptions } from "../launch/cluster-options.js";
 import { ENTRY_POINTS, SIMULATION_ENTRY, SUPERVISOR_ENTRY } from "../processes/entry-points.js";
 import { listenForStop } from "../processes/stop-signals.js";
 import { withDetachedCluster } from "./detached-cluster.js";
+import { RecordedCluster } from "./local-cluster.js";
 import { withSpawnedCluster } from "./spawned-cluster.js";
 
 type AskedCluster = Omit<ClusterOptions, "dataDir" | "host" | "port" | "moreModels">;
@@ -69,6 +70,12 @@ export function openBench({ options, clusterFlags, given, signal }: BenchRequest
       return body(cluster);
     });
   };
+  const withLocalCluster: BenchContext["withLocalCluster"] = async (body, how) => {
+    if (signals !== null) return withBreakableCluster(body, how);
+    const cluster = await RecordedCluster.open(dataDir, { signal, apiKey: config.apiKey });
+    measured.push(...(await cluster.status()).map(describeCluster));
+    return body(cluster);
+  };
   const withCluster: BenchContext["withCluster"] = async (body, changes) => {
     checkChanges(changes, options, given);
     if (signals !== null) {
@@ -87,7 +94,7 @@ export function openBench({ options, clusterFlags, given, signal }: BenchRequest
   const { ggmlDir, kernels } = config;
   const isWatched = process.stdout.isTTY === true;
   const context = { signal, note, isWatched, spawns, simulation, ggmlDir, kernels, simulationEntry: SIMULATION_ENTRY };
-  return { ...context, withCluster, withBreakableCluster, measured };
+  return { ...context, withCluster, withLocalCluster, withBreakableCluster, measured };
 }
 
 /** A gateway, and the processes from which its cluster descends; null where they are unknown. */

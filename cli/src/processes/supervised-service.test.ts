@@ -126,3 +126,24 @@ test("a service that retires has its successor at once, and is stopped with it",
   await expect.poll(() => supervised.processes).toEqual([]);
   expect(events).not.toContain("restart");
 }, 30_000);
+
+test("a successor that fails has one that takes over, too: the one that retires holds its addresses until then", async () => {
+  const folder = await temporaryFolder();
+  const source = `import { existsSync, writeFileSync } from "node:fs";
+    process.once("SIGTERM", () => process.send({ kind: "retiring" }));
+    process.on("message", ({ kind }) => kind === "release" && process.exit(0));
+    const failed = ${JSON.stringify(join(folder, "failed"))};
+    if (process.env.RHONE_TAKES_OVER === "true") {
+      if (existsSync(failed)) process.send({ kind: "claims" });
+      else { writeFileSync(failed, ""); process.exit(7); }
+    }
+    ${LISTENS} setInterval(() => {}, 1000);`;
+  const { supervised, events } = await service(source);
+  await supervised.start();
+  const first = supervised.process;
+  process.kill(first?.pid ?? 0, "SIGTERM");
+  await first?.ended;
+  expect(supervised.process).not.toBe(first);
+  await supervised.process?.listening;
+  expect(events.filter((event) => event !== "change")).toEqual(["restart"]);
+}, 30_000);

@@ -42,7 +42,7 @@ export class SupervisedService {
 
   /** Starts it and returns its addresses. A first run that ends before it listens is not restarted: `start` rejects. */
   async start(): Promise<Addresses> {
-    const first = this.#spawn();
+    const first = this.#succeed();
     this.#addresses = await first.listening;
     void this.#keepAlive(first);
     return this.#addresses;
@@ -58,7 +58,7 @@ export class SupervisedService {
     for (const each of this.processes) each.kill();
   }
 
-  #spawn(more: NodeJS.ProcessEnv = {}): ServiceProcess {
+  #spawn(more: NodeJS.ProcessEnv): ServiceProcess {
     const spec = this.#options.spec(this.#addresses);
     const started = ServiceProcess.start({ ...spec, env: { ...spec.env, ...more } });
     this.#process = started;
@@ -67,6 +67,16 @@ export class SupervisedService {
       if (this.#process === started) this.#process = undefined;
       this.#retiring.delete(started);
       this.#options.onChange();
+    });
+    return started;
+  }
+
+  /** Those that retire hold their addresses until one is ready for them, however many of their successors fail. */
+  #succeed(): ServiceProcess {
+    const before = [...this.#retiring];
+    const started = this.#spawn(before.length === 0 ? {} : { RHONE_TAKES_OVER: "true" });
+    void started.claiming.then(() => {
+      for (const each of before) each.release();
     });
     return started;
   }
@@ -83,10 +93,8 @@ export class SupervisedService {
       const why = await Promise.race([current.ended, current.retiring.then(() => null)]);
       if (this.#stopping.signal.aborted) return;
       if (why === null) {
-        const before = current;
-        this.#retiring.add(before);
-        current = this.#spawn({ RHONE_TAKES_OVER: "true" });
-        void current.claiming.then(() => before.release());
+        this.#retiring.add(current);
+        current = this.#succeed();
         continue;
       }
       const delayMs = this.#budget.next(performance.now());
@@ -94,7 +102,7 @@ export class SupervisedService {
       this.#options.onRestart(why);
       await sleep(delayMs, undefined, { signal: this.#stopping.signal }).catch(() => {});
       if (this.#stopping.signal.aborted) return;
-      current = this.#spawn();
+      current = this.#succeed();
     }
   }
 }

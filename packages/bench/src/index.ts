@@ -1,7 +1,7 @@
 export { ATTACKS } from "./attacks/all.js";
 export type { Attack } from "./attacks/attack.js";
 export { Sender } from "./attacks/sender.js";
-export type { BreakableCluster, ClusterProcess } from "./chaos/breakable-cluster.js";
+export type { BreakableCluster, ClusterProcess, LocalCluster } from "./chaos/local-cluster.js";
 export { median } from "./figures/percentiles.js";
 export { BenchTarget } from "./measure/bench-target.js";
 export { type AttackFigures, measureAttack } from "./measure/measure-attack.js";

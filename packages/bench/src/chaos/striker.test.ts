@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from "vitest";
-import type { BreakableCluster, ClusterProcess } from "./breakable-cluster.js";
+import type { BreakableCluster, ClusterProcess } from "./local-cluster.js";
 import { NotBack, Striker } from "./striker.js";
 
 /** A cluster whose processes do nothing but note the signals that they get. */
@@ -9,7 +9,10 @@ function fakeCluster(names: readonly string[]) {
   const remove = (process: ClusterProcess): void => void alive.splice(alive.indexOf(process), 1);
   const cluster: BreakableCluster = {
     url: "http://127.0.0.1:1",
+    apiKey: undefined,
     redisInMemory: false,
+    redisUrl: null,
+    folder: "/nowhere",
     processes: async () => [...alive],
     isAlive: (process) => alive.includes(process),
     signal(process, signal) {

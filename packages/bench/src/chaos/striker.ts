@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { BreakableCluster, ClusterProcess } from "./breakable-cluster.js";
 import { type Deed, type Fault, nameOfDeed } from "./faults.js";
 import type { StruckFault } from "./gaps.js";
 import { type Link, linksOf, resetLink } from "./links.js";
+import type { BreakableCluster, ClusterProcess } from "./local-cluster.js";
 
 /** For a process, or a link, to be there again: longer than a stop lasts, and than a large shard takes to load. */
 const RETURN_MS = 180_000;

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { RhoneError } from "@rhone/common";
 import type { Asking } from "../chaos/asked-stream.js";
-import type { BreakableCluster } from "../chaos/breakable-cluster.js";
 import { type ChaosFigures, failuresOf, figuresOf } from "../chaos/chaos-figures.js";
 import { EpochWatch } from "../chaos/epoch-watch.js";
 import { FAULT_KINDS, type Fault, type FaultKind, planFaults, targetsOf } from "../chaos/faults.js";
 import { whyNoResets } from "../chaos/links.js";
 import { askKnown, ChaosLoad } from "../chaos/load.js";
+import type { BreakableCluster } from "../chaos/local-cluster.js";
 import { questionsOf } from "../chaos/questions.js";
 import { NotBack, Striker } from "../chaos/striker.js";
 import { amount, count, flag, names, range, type ScenarioOptions, type ValuesOf } from "../options.js";

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Condition, GenerationJob } from "@rhone/common";
 import { type Processor, raw2NextJobData, Worker, type WorkerOptions } from "bullmq";
+import { isRefused } from "./insist.js";
 import type { Lease } from "./lease.js";
 import type { ReplicaLoads, Taken } from "./replica-loads.js";
 
@@ -52,7 +53,10 @@ export class AskingWorker extends Worker {
   putBack(requestId: string, token: string): Promise<boolean> {
     return this.backend.moveJobFromActiveToWait(requestId, token).then(
       () => true,
-      () => false,
+      (error) => {
+        if (isRefused(error)) throw error;
+        return false;
+      },
     );
   }
 

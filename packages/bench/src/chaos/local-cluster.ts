@@ -9,19 +9,29 @@ export interface ClusterProcess {
   readonly startedAt: string;
 }
 
-/** A cluster on this machine whose processes may be stopped and killed: a supervisor in the background starts them. */
-export interface BreakableCluster {
+/** A cluster on this machine: its processes, its Redis and its folder can be looked at. */
+export interface LocalCluster {
   /** The gateway's, http://host:port, which it keeps when it is started again. */
   readonly url: string;
+  /** For a gateway that asks for one. */
+  readonly apiKey: string | undefined;
   /** What Redis holds ends with its process. */
   readonly redisInMemory: boolean;
+  /** For `openRedis`; null where it is not recorded. */
+  readonly redisUrl: string | null;
+  /** The data directory. */
+  readonly folder: string;
   /** Those that run now; none while there is no supervisor. */
   processes(): Promise<readonly ClusterProcess[]>;
+  /** Of each coordinator that a gateway sees, with addresses. Throws NOT_RUNNING when no gateway answers. */
+  status(): Promise<readonly ClusterStatus[]>;
+}
+
+/** One whose processes may be stopped and killed: a supervisor in the background starts them. */
+export interface BreakableCluster extends LocalCluster {
   isAlive(process: ClusterProcess): boolean;
   /** Signals this process, never a later one with its number; false when it is gone. */
   signal(process: ClusterProcess, signal: NodeJS.Signals): boolean;
-  /** Of each coordinator that a gateway sees, with addresses. Throws NOT_RUNNING when no gateway answers. */
-  status(): Promise<readonly ClusterStatus[]>;
   /** Starts the supervisor again after it was killed, which starts the others; resolves when the cluster is ready. */
   revive(): Promise<void>;
 }
