@@ -34,13 +34,11 @@ export interface FaultOrder {
 export type Range = readonly [least: number, most: number];
 
 /**
- * `rhone up` starts a process again after 250 ms, and after twice as long each further time within a minute, but five
- * times at most. Three leave one to chance and keep its pause from being what is measured.
+ * `rhone up` starts a process again at once, after 500 ms the second time within a minute and after twice as long each
+ * further time, but five times at most. Three leave one to chance and keep its pause from being what is measured.
  */
 const MOST_ENDS = 3;
 const WITHIN_MS = 60_000;
-/** A stopped process is killed about then (`--hung-after`). */
-const HUNG_MS = 10_000;
 
 /** The faults of a seed: the same order gives the same list. Throws RangeError when no kind has a process. */
 export function planFaults({ seed, faults, kinds, pauseMs, stopMs, processes }: FaultOrder): readonly Fault[] {
@@ -97,15 +95,12 @@ class Ends {
   }
 
   note(deed: Deed, atMs: number): void {
-    if (deed.act === "reset") return;
-    // A supervisor that is started again begins to count; one that is stopped goes on.
-    if (deed.process === "supervisor") {
-      if (deed.act === "kill") this.#ends.clear();
-      return;
-    }
-    if (deed.act === "stop" && deed.stopMs < HUNG_MS) return;
+    // Its supervisor wakes a stopped process.
+    if (deed.act !== "kill") return;
     const name = serviceOf(deed.process);
-    this.#ends.set(name, [...(this.#ends.get(name) ?? []), atMs + (deed.act === "stop" ? HUNG_MS : 0)]);
+    // A supervisor that is started again begins to count.
+    if (name === "supervisor") this.#ends.clear();
+    else this.#ends.set(name, [...(this.#ends.get(name) ?? []), atMs]);
   }
 }
 

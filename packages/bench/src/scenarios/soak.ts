@@ -22,6 +22,7 @@ const options = {
   variants: count("prompts and seeds of each kind of request", 4),
   maxTokens: count("tokens of an answer, at most", 120),
   batchLines: count("lines of the batches, one batch after another; 0 = no batches", 24, 0),
+  pages: count("K/V pages to fill first, at most: a worker holds the memory of a page from its first use on", 2000, 0),
   patience: count("seconds after which a request hangs", 180),
   keep: flag("keep the data directory of a cluster that was started here, with its logs"),
 } as const satisfies ScenarioOptions;
@@ -62,6 +63,7 @@ async function soakOf({ signal, note }: BenchContext, watched: Watched, values: 
   const known = await knownOf(cluster, asking, values);
   note(`${known.questions.length} requests have been answered; their answers are known`);
   const order = { asking, known, ...values, pauseMs: values.pause };
+  await SoakLoad.fillPages(order, Math.min(values.pages, known.pages.total), known.pages.size);
   await SoakLoad.once(order);
   const startedAt = performance.now();
   const sample = () => takeSample(watched, (performance.now() - startedAt) / 60_000);
@@ -89,7 +91,7 @@ async function knownOf(cluster: LocalCluster, asking: Asking, { seed, variants, 
   const { name: model, vocabSize } = status.model;
   const { known } = await askKnown(questionsOf({ seed, model, vocabSize, variants, maxTokens }), asking);
   if (known.length === 0) throw new RhoneError("MEASUREMENT_VOID", "No request was answered.");
-  return { model, vocabSize, questions: known };
+  return { model, vocabSize, questions: known, pages: status.pages };
 }
 
 /** Each minute, or ten times of a shorter run. */

@@ -51,6 +51,19 @@ test("records that are kept for longer than the load are not judged, nor their m
   expect(growths.find(({ name }) => name === "keys idempotent")).toMatchObject({ isFlat: null, perHour: 60_000 });
 });
 
+test("the memory of Redis' process is judged once keys settle", () => {
+  const filling = (minutes: number) => {
+    const server = { pid: 9, ...usage, residentBytes: 20e6 + 3e6 * Math.min(20, minutes) };
+    return {
+      ...redis({ stream: group(100 * Math.min(20, minutes), { longestTtlS: 1200 }) }),
+      processes: { "redis-server": server },
+    };
+  };
+  const { growths, problems } = figuresOf(filling);
+  expect(growths.find(({ name }) => name === "redis-server")).toMatchObject({ fromMinutes: 20, isFlat: true });
+  expect(problems).toEqual([]);
+});
+
 test("Redis' files may go up and down, as far as Redis lets them", () => {
   expect(figuresOf((minutes) => ({ disk: { redis: 100e6 * ((minutes % 20) / 20) } })).problems).toEqual([]);
   const { problems } = figuresOf((minutes) => ({ disk: { redis: 10e6 * minutes } }));

@@ -61,9 +61,18 @@ function seriesOf(samples: readonly Sample[]): readonly Series[] {
   const until = samples.at(-1)?.minutes ?? 0;
   const settled = Math.max(0, ...[...ttls.values()].filter((minutes) => minutes < until));
   const kept = [...ttls].flatMap(([name, minutes]) => (minutes < until ? [] : [name]));
+  const names = namesIn(samples, ({ processes }) => processes);
+  const server = names.includes("redis-server") ? "redis-server" : "redis";
+  /** What holds the keys: records that outlive the load are not counted. */
+  const holding = (name: string, of: Of): Series =>
+    series(name, "bytes", (sample) => without(of(sample), bytesOf(sample.redis.groups, kept)), settled);
   return [
-    ...namesIn(samples, ({ processes }) => processes).flatMap((name) => ofProcess(name, samples, series)),
-    series("Redis", "bytes", ({ redis }) => redis.memoryBytes - bytesOf(redis.groups, kept), settled),
+    ...names
+      .flatMap((name) => ofProcess(name, samples, series))
+      .map((each) =>
+        each.name === server ? holding(server, (sample) => sample.processes[server]?.residentBytes) : each,
+      ),
+    holding("Redis", ({ redis }) => redis.memoryBytes),
     ...namesIn(samples, ({ redis }) => redis.groups).map((name) =>
       series(`keys ${name}`, "keys", ({ redis }) => redis.groups[name]?.keys ?? 0, ttls.get(name)),
     ),
@@ -75,6 +84,9 @@ function seriesOf(samples: readonly Sample[]): readonly Series[] {
     ),
   ];
 }
+
+const without = (bytes: number | undefined, kept: number): number | undefined =>
+  bytes === undefined ? undefined : bytes - kept;
 
 /** Redis writes its file again when that has 64 MB at least, and twice the size that it had after the last time. */
 const REWRITTEN_AT = 64e6;

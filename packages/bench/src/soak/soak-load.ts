@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { askBatch, type BatchLine } from "../chaos/asked-batch.js";
 import type { Asking } from "../chaos/asked-stream.js";
 import { type Dice, diceOf } from "../load/dice.js";
+import { RandomPrompts } from "../load/prompts.js";
 import { type Known, SoakClient, Unlike } from "./soak-client.js";
 import { TASKS } from "./tasks.js";
 
@@ -47,6 +48,21 @@ export class SoakLoad {
     const client = new SoakClient(asking, known, diceOf(seed));
     for (const { run } of Object.values(TASKS)) await run(client);
     for (const lines of linesByPath(known, LEAST_LINES)) await runBatch(lines, asking);
+  }
+
+  /**
+   * Prompts that use as many K/V pages of `size` positions once: a worker holds the memory of a page from its first use
+   * on.
+   */
+  static async fillPages({ asking, known }: SoakLoadOptions, pages: number, size: number): Promise<void> {
+    const client = new SoakClient(asking, known, diceOf(0));
+    const prompts = new RandomPrompts({ vocabSize: known.vocabSize, seed: 0 });
+    const { model } = known;
+    for (let filled = 0; filled < pages; filled += FILLING * PAGES_OF_PROMPT) {
+      const asked = prompts.prompts(FILLING, size * PAGES_OF_PROMPT);
+      const send = (prompt: readonly number[]) => client.post("/v1/completions", { model, prompt, max_tokens: 1 });
+      await Promise.all(asked.map(async (prompt) => (await send(prompt)).text()));
+    }
   }
 
   /** Resolves when all that was begun has ended. Rejects when the signal of `asking` is aborted. */
@@ -101,6 +117,9 @@ const DRAWN = Object.entries(TASKS).flatMap(([name, { share, run }]) =>
   Array.from({ length: share }, () => ({ name, run })),
 );
 
+/** Prompts at once, and the pages of each. */
+const FILLING = 16;
+const PAGES_OF_PROMPT = 2;
 const LEAST_LINES = 2;
 /** Of a client, between two batches. */
 const BATCH_PAUSES = 10;
