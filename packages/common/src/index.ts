@@ -94,7 +94,7 @@ export { makeFolder } from "./make-folder.js";
 export { askOperations, type OperationsAnswer } from "./observability/ask-operations.js";
 export { explainBindError, type ListenAddress, listenOrExplain } from "./observability/listen.js";
 export { createLogger, type Logger, type LoggerOptions } from "./observability/logger.js";
-export { keepToConnections } from "./observability/most-connections.js";
+export { Connections, keepToConnections } from "./observability/most-connections.js";
 export { OperationsServer } from "./observability/operations-server.js";
 export { metricsPage, processRegistry } from "./observability/process-metrics.js";
 export { Stillness } from "./observability/stillness.js";
