@@ -6,7 +6,7 @@ import { availableMemory } from "./this-machine.js";
 
 // Weights that are not read yet and K/V pages that are not used yet take no memory, so what the machine has left does
 // not show them. Each worker writes how much it counts on into a folder of its user; others subtract the part that is
-// not resident. Where the folder can't be used, or is another user's, and elsewhere than on Linux, nobody claims.
+// not resident. Where the folder can't be used, or belongs to others, and elsewhere than on Linux, nobody claims.
 
 const LOCK = "lock";
 const LOCK_POLL_MS = 10;
@@ -33,7 +33,7 @@ export class MemoryClaim {
     this.#folder = folder;
   }
 
-  /** Claims a share of what nobody else claims, and returns it: of two that ask at once, one gets what the other left. */
+  /** Claims a share of what nobody else claims. Of two that ask at once, one gets what the other left. */
   async take(share: number): Promise<number> {
     const unlock = await lock(this.#folder);
     try {
@@ -111,8 +111,7 @@ async function lock(folder: string): Promise<() => void> {
 }
 
 /** The 22nd field of /proc/PID/stat, ticks since the machine started; the 2nd may hold blanks and brackets. */
-const startOf = (pid: number): string | null =>
-  proc(pid, "stat")?.replace(/^.*\)/s, "").trim().split(" ")[19] ?? null;
+const startOf = (pid: number): string | null => proc(pid, "stat")?.replace(/^.*\)/s, "").trim().split(" ")[19] ?? null;
 
 const residentOf = (pid: number): number =>
   1024 * Number(/^VmRSS:\s+(\d+) kB$/m.exec(proc(pid, "status") ?? "")?.[1] ?? 0);

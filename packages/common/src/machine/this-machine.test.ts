@@ -85,7 +85,9 @@ describe("cores", () => {
   });
 
   test("may be limited by a group around it, and by version 1", () => {
-    expect(availableCores(machine({ ...V2, [`${own}/cpu.max`]: "max 1000", [`${parent}/cpu.max`]: "900 1000" }))).toBe(1);
+    expect(availableCores(machine({ ...V2, [`${own}/cpu.max`]: "max 1000", [`${parent}/cpu.max`]: "900 1000" }))).toBe(
+      1,
+    );
     const at = "sys/fs/cgroup/cpu,cpuacct";
     const quota = { [`${at}/cpu.cfs_quota_us`]: 100_000, [`${at}/cpu.cfs_period_us`]: 100_000 };
     expect(availableCores(machine({ ...V1, ...quota }))).toBe(1);
@@ -108,16 +110,19 @@ function whyNoGroup(): string | null {
 }
 
 const why = whyNoGroup();
-test.skipIf(why !== null)(`a process in a real group of 2 GiB has no more than that${why === null ? "" : `: ${why}`}`, () => {
-  const folder = join(GROUPS, `rhone-test-${process.pid}`);
-  mkdirSync(folder);
-  onTestFinished(() => rmdirSync(folder));
-  writeFileSync(join(folder, "memory.limit_in_bytes"), String(2 * GiB));
-  const built = pathToFileURL(join(import.meta.dirname, "../../dist/machine/this-machine.js")).href;
-  const script = `import(${JSON.stringify(built)}).then((it) => console.log(it.availableMemory()))`;
-  const enter = `echo $$ > ${folder}/cgroup.procs && exec ${process.execPath} -e '${script}'`;
-  const { stdout, stderr } = spawnSync("sh", ["-c", enter], { encoding: "utf8" });
-  expect(stderr).toBe("");
-  expect(Number(stdout)).toBeLessThanOrEqual(2 * GiB);
-  expect(Number(stdout)).toBeGreaterThan(GiB);
-});
+test.skipIf(why !== null)(
+  `a process in a real group of 2 GiB has no more than that${why === null ? "" : `: ${why}`}`,
+  () => {
+    const folder = join(GROUPS, `rhone-test-${process.pid}`);
+    mkdirSync(folder);
+    onTestFinished(() => rmdirSync(folder));
+    writeFileSync(join(folder, "memory.limit_in_bytes"), String(2 * GiB));
+    const built = pathToFileURL(join(import.meta.dirname, "../../dist/machine/this-machine.js")).href;
+    const script = `import(${JSON.stringify(built)}).then((it) => console.log(it.availableMemory()))`;
+    const enter = `echo $$ > ${folder}/cgroup.procs && exec ${process.execPath} -e '${script}'`;
+    const { stdout, stderr } = spawnSync("sh", ["-c", enter], { encoding: "utf8" });
+    expect(stderr).toBe("");
+    expect(Number(stdout)).toBeLessThanOrEqual(2 * GiB);
+    expect(Number(stdout)).toBeGreaterThan(GiB);
+  },
+);

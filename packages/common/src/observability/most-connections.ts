@@ -17,13 +17,12 @@ export class Connections {
     return this.#owners.size;
   }
 
-  /** Holds the socket until it closes, or is removed. */
+  /** Holds the socket until it is removed. */
   add(socket: Socket): void {
     if (this.#owners.has(socket)) return;
     const owner = this.#ownerOf(socket);
     this.#owners.set(socket, owner);
     this.#byOwner.set(owner, (this.#byOwner.get(owner) ?? new Set<Socket>()).add(socket));
-    socket.once("close", () => this.remove(socket));
   }
 
   remove(socket: Socket): void {
@@ -56,6 +55,7 @@ export function keepToConnections(server: Server, most: number): void {
   const connections = new Connections();
   server.on("connection", (socket: Socket) => {
     connections.add(socket);
+    socket.once("close", () => connections.remove(socket));
     if (connections.size > most) connections.oldestOfMost()?.destroy();
   });
 }

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { Places } from "./places.js";
+import { connectionsWithin, Places } from "./places.js";
 
 /** A server that answers nothing until it is told to; addresses of 127.0.0.0/8 are this machine's own on Linux. */
 async function scene(most: number) {
@@ -23,7 +23,9 @@ async function scene(most: number) {
     server.close();
   });
   const open = async (localAddress = "127.0.0.1"): Promise<Socket> => {
-    const socket = connect({ host: "127.0.0.1", port, localAddress }).on("error", () => {}).resume();
+    const socket = connect({ host: "127.0.0.1", port, localAddress })
+      .on("error", () => {})
+      .resume();
     const accepted = once(server, "connection");
     await once(socket, "connect");
     await accepted;
@@ -68,13 +70,27 @@ test("an answered connection is idle again, and younger than those that were idl
   await ask(first);
 });
 
-test.runIf(process.platform === "linux")("where all have requests, an address with many gives way to one with few", async () => {
-  const { open, ask } = await scene(3);
-  const held = [await open("127.0.0.2"), await open("127.0.0.2"), await open("127.0.0.2")] as const;
-  for (const socket of held) await ask(socket);
-  const other = await open("127.0.0.3");
-  await ended(held[0]);
-  await ask(other);
-  await ended(await open("127.0.0.2"));
-  expect([held[1].closed, held[2].closed, other.closed]).toEqual([false, false, false]);
+test.runIf(process.platform === "linux")(
+  "where all have requests, an address with many gives way to one with few",
+  async () => {
+    const { open, ask } = await scene(3);
+    const held = [await open("127.0.0.2"), await open("127.0.0.2"), await open("127.0.0.2")] as const;
+    for (const socket of held) await ask(socket);
+    const other = await open("127.0.0.3");
+    await ended(held[0]);
+    await ask(other);
+    await ended(await open("127.0.0.2"));
+    expect([held[1].closed, held[2].closed, other.closed]).toEqual([false, false, false]);
+  },
+);
+
+test.each([
+  [10_000, 20_000, 10_000, 0],
+  [10_000, 1024, 768, 1],
+  [10_000, 100, 1, 1],
+  [10_000, Number.POSITIVE_INFINITY, 10_000, 0],
+])("%d connections of %d open files are %d", (wanted, openFiles, most, warnings) => {
+  const warn = vi.fn();
+  expect(connectionsWithin(wanted, openFiles, { warn })).toBe(most);
+  expect(warn).toHaveBeenCalledTimes(warnings);
 });

@@ -33,6 +33,10 @@ export class Places {
   follow(server: Server): void {
     server.on("connection", (socket: Socket) => {
       this.#all.add(socket);
+      socket.once("close", () => {
+        this.#all.remove(socket);
+        this.#idle.remove(socket);
+      });
       if (this.#all.size > this.#most) {
         this.#victimOf(socket).destroy();
         this.#tell();
@@ -61,4 +65,17 @@ export class Places {
     this.#toldAt = now;
     this.#log.warn({ most: this.#most, ended: this.#ended }, "connections ended for new ones (--most-connections)");
   }
+}
+
+/** Files and sockets that a gateway needs besides its clients': Redis, the storage, its own code. */
+const OTHER_FILES = 256;
+
+/** The most connections that the system lets a gateway have, of those that it is told to take. Says so if fewer. */
+export function connectionsWithin(wanted: number, openFiles: number, log: Log): number {
+  const most = Math.min(wanted, Math.max(1, openFiles - OTHER_FILES));
+  if (most < wanted) {
+    const message = "fewer connections than --most-connections: raise the limit of open files (ulimit -Hn)";
+    log.warn({ most, wanted, openFiles }, message);
+  }
+  return most;
 }

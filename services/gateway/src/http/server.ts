@@ -132,8 +132,8 @@ function serverOf(connecting: Connecting, { places, unanswered, refuse }: Refusi
       boundUnread(response, sendTimeoutMs);
       handle(request, response);
     });
-    places.follow(server);
     server.on("connection", (socket) => arrivals.follow(socket));
+    places.follow(server); // after it: it takes over the last listener to a connection's close
     server.on("connect", ({ socket }) => {
       // Nobody else listens to errors of its socket any more.
       socket.on("error", () => socket.destroy());
