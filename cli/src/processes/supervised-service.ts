@@ -15,8 +15,8 @@ export interface SupervisedOptions {
 }
 
 /**
- * A service that is restarted, after a growing pause, whenever it ends unexpectedly. One that retires has its successor
- * at once, and finishes what it has begun beside it.
+ * A service that is restarted, the first time at once, then after a growing pause, whenever it ends unexpectedly. One
+ * that retires has its successor at once, and finishes what it has begun beside it.
  */
 export class SupervisedService {
   readonly #options: SupervisedOptions;
@@ -110,11 +110,11 @@ export class SupervisedService {
 export interface RestartLimits {
   readonly most: number;
   readonly withinMs: number;
-  /** The pause before the first restart within the window; it doubles with each further one. */
-  readonly firstDelayMs: number;
+  /** The pause before the second restart within the window; it doubles with each further one. The first has none. */
+  readonly delayMs: number;
 }
 
-export const RESTART_LIMITS: RestartLimits = { most: 5, withinMs: 60_000, firstDelayMs: 250 };
+export const RESTART_LIMITS: RestartLimits = { most: 5, withinMs: 60_000, delayMs: 500 };
 
 /** Limits how often a service is restarted. */
 export class RestartBudget {
@@ -127,10 +127,11 @@ export class RestartBudget {
 
   /** The pause before the next restart, in milliseconds; null when there were `most` restarts within the window. */
   next(nowMs: number): number | null {
-    const { most, withinMs, firstDelayMs } = this.limits;
+    const { most, withinMs, delayMs } = this.limits;
     this.#restarts = this.#restarts.filter((at) => nowMs - at < withinMs);
     if (this.#restarts.length >= most) return null;
     this.#restarts.push(nowMs);
-    return firstDelayMs * 2 ** (this.#restarts.length - 1);
+    const earlier = this.#restarts.length - 1;
+    return earlier === 0 ? 0 : delayMs * 2 ** (earlier - 1);
   }
 }

@@ -140,6 +140,7 @@ export {
   cancelledKey,
   eventsChannel,
   FINISHED_LOG_TTL_S,
+  handedKey,
   idempotentKey,
   type JobQueue,
   jobLockKey,

@@ -60,13 +60,11 @@ export interface FaultOrder extends FaultTargets {
 export type Range = readonly [least: number, most: number];
 
 /**
- * `rhone up` starts a process again after 250 ms, and after twice as long each further time within a minute, but five
- * times at most. Three leave one to chance and keep its pause from being what is measured.
+ * `rhone up` starts a process again at once, after 500 ms the second time within a minute and after twice as long each
+ * further time, but five times at most. Three leave one to chance and keep its pause from being what is measured.
  */
 const MOST_ENDS = 3;
 const WITHIN_MS = 60_000;
-/** A stopped process is killed about then (`--hung-after`). */
-const HUNG_MS = 10_000;
 
 /** The faults of a seed: the same order gives the same list. Throws RangeError when no kind has a process. */
 export function planFaults(order: FaultOrder): readonly Fault[] {
@@ -181,16 +179,15 @@ class Ends {
   }
 
   note(deed: Deed, atMs: number): void {
-    if (deed.act !== "kill" && deed.act !== "stop") return;
-    // A supervisor that is started again begins to count; one that is stopped goes on.
-    if (isSupervisor(deed.process)) {
-      for (const name of [...this.#ends.keys()])
-        if (deed.act === "kill" && this.#supervisorOf(name) === deed.process) this.#ends.delete(name);
+    // Its supervisor wakes a stopped process.
+    if (deed.act !== "kill") return;
+    const name = serviceOf(deed.process);
+    if (!isSupervisor(name)) {
+      this.#ends.set(name, [...(this.#ends.get(name) ?? []), atMs]);
       return;
     }
-    if (deed.act === "stop" && deed.stopMs < HUNG_MS) return;
-    const name = serviceOf(deed.process);
-    this.#ends.set(name, [...(this.#ends.get(name) ?? []), atMs + (deed.act === "stop" ? HUNG_MS : 0)]);
+    // A supervisor that is started again begins to count.
+    for (const other of [...this.#ends.keys()]) if (this.#supervisorOf(other) === name) this.#ends.delete(other);
   }
 
   /** On a host of its own a worker has one of its own, with its number. */

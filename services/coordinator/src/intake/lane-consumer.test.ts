@@ -27,7 +27,7 @@ async function setUp(parts: Partial<Record<keyof LaneConsumerOptions, unknown>> 
   const run = vi.fn(async () => {});
   const consumer = new LaneConsumer("interactive", {
     engine: { run, isRunning: () => false, lackingOf: () => null, handBack: () => false },
-    lease: { token: () => "token" },
+    lease: { token: (taking: number) => `token:${taking}` },
     tokenLog: { hold: () => {}, leave: () => {}, read: async () => NOTHING_RECORDED },
     cancellations: { has: async () => false },
     links: { doubt: () => {}, tell: async () => {} },

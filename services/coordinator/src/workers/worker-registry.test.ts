@@ -53,7 +53,7 @@ describe("WorkerRegistry", () => {
     connect().say(hello("w"));
     for (let second = 0; second < 10; second++) {
       vi.advanceTimersByTime(1000);
-      registry.beat({ worker: "w", steps: second, stillMs: 9900 }, null);
+      registry.beat({ worker: "w", steps: second, stillMs: 3900 }, null);
       registry.beat({ worker: "another" }, null);
     }
     expect(registry.members).toHaveLength(1);

@@ -59,7 +59,7 @@ export class WorkerRegistry {
   #listener: RegistryListener | null = null;
   readonly #refusals = { sinceMs: Number.NEGATIVE_INFINITY, count: 0 };
 
-  constructor(logger: Logger, { simulated = false, hungAfter = 10, reach }: RegistryOptions = {}) {
+  constructor(logger: Logger, { simulated = false, hungAfter = 4, reach }: RegistryOptions = {}) {
     this.#logger = logger;
     this.#simulated = simulated;
     this.#hungAfterMs = hungAfter * 1000;
