@@ -101,8 +101,8 @@ export const gatewaySettings = {
     env: "RHONE_PIPELINE_WAIT_MS",
     schema: count(0).max(600_000).default(10_000),
     doc:
-      "How long after its pipeline was last ready a model's new requests wait for another one, in milliseconds, before " +
-      "they are refused with 503.",
+      "How long after its pipeline was last ready, or after the gateway's start, a model's new requests wait for " +
+      "another one, in milliseconds, before they are refused with 503.",
   },
   takesOver: {
     env: "RHONE_TAKES_OVER",
