@@ -55,6 +55,8 @@ export interface Device {
       "engine" | "device" | "kernels" | "gflops" | "bandwidth" | "simulated" | "rowBlock"
     >
   >;
+  /** Of all weights in its memory. */
+  readonly weightBytes: number;
   /** Throws OUT_OF_MEMORY, and what FetchedFiles.find and the readers of model files throw. */
   load(request: LoadRequest): Promise<LoadedShard>;
   /** Reads weights for loads to come, slowly, and leaves the cores to others. Throws as `load`. */

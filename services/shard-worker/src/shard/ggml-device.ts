@@ -43,6 +43,9 @@ export function openGgmlDevice({ config, logger, shutdown }: DeviceOptions): Dev
       rowBlock: backend.kernels === undefined ? GGML_ROW_BLOCK : OUR_ROW_BLOCK,
       ...measureSpeed(backend),
     },
+    get weightBytes() {
+      return pool.bytes;
+    },
     load: (request) => loadShard({ engine, backend, pool, grammars, ...request }),
     hold: (request) => holdWeights({ pool, ...request }),
   };

@@ -15,6 +15,8 @@ export interface ShardHolderOptions {
   readonly files: ModelFiles;
   readonly runner: Pick<StageRunner, "exclusively" | "replaceStage">;
   readonly metrics: Metrics;
+  /** Told how many bytes of weights, spare ones too, and of pages are its own from now on, resident or not. */
+  readonly onHeld?: (bytes: number) => void;
   readonly logger: Logger;
 }
 
@@ -80,14 +82,16 @@ export class ShardHolder {
       } catch (error) {
         if (signal.aborted) return; // the later order finds what is held
         this.#drop();
+        this.#tellHeld();
         this.#fail(error, message, answer);
       }
     });
   }
 
   /** Answers as `SpareWeights.hold`. */
-  hold(message: rhone.v1.HoldSpares.$Properties, answer: Answer): Promise<void> {
-    return this.#spares.hold(message, answer);
+  async hold(message: rhone.v1.HoldSpares.$Properties, answer: Answer): Promise<void> {
+    await this.#spares.hold(message, answer);
+    this.#tellHeld();
   }
 
   /** Answers with the step times of the shard; with none when there is no shard or it cannot be timed. */
@@ -122,6 +126,7 @@ export class ShardHolder {
       this.#spares.drop();
       this.#drop();
     });
+    this.#tellHeld();
   }
 
   async #hold(
@@ -151,6 +156,7 @@ export class ShardHolder {
     const { weightBytes, pageBytes } = shard;
     metrics.weightBytes.set(weightBytes);
     metrics.pageBytes.set(pageBytes);
+    this.#tellHeld();
     const { first, last } = order.range;
     logger.info({ first, last, weightBytes, pageBytes, ahead: ahead !== null }, "shard loaded");
     return shard;
@@ -212,6 +218,11 @@ export class ShardHolder {
     const { code, message } = toRhoneError(error);
     this.#options.logger.error({ err: error, code }, "shard could not be loaded");
     answer({ failed: { load: load ?? 0, code, message } });
+  }
+
+  #tellHeld(): void {
+    const { device, onHeld } = this.#options;
+    onHeld?.(device.weightBytes + (this.#held?.shard.pageBytes ?? 0));
   }
 
   #drop(): void {
