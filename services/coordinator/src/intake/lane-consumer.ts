@@ -77,7 +77,7 @@ export class LaneConsumer {
   #running = false;
 
   constructor(lane: Lane, options: LaneConsumerOptions) {
-    const { connection, model, maxSequences, loads, lease, lockMs, logger, engine } = options;
+    const { redis, connection, model, maxSequences, loads, lease, lockMs, logger, engine } = options;
     this.#options = options;
     this.#queue = { model, lane };
     this.#concurrency = jobsAtOnce(maxSequences)[lane];
@@ -90,6 +90,7 @@ export class LaneConsumer {
       lane,
       loads,
       lease,
+      redis,
       connection,
       prefix: REDIS_PREFIX,
       lockDuration: lockMs,
