@@ -72,6 +72,7 @@ export class Pipeline implements RegistryListener, ServingPipeline {
   readonly #options: PipelineOptions;
   readonly #loads: ShardLoads;
   readonly #calibrations: Calibrations;
+  readonly #handover: Handover;
   readonly #changes: PlanChanges;
   readonly #closing = new AbortController();
   #state: PipelineState = "waiting_for_workers";
@@ -104,9 +105,10 @@ export class Pipeline implements RegistryListener, ServingPipeline {
     const known = { loads: this.#loads, calibrations: this.#calibrations };
     this.#spares = new SpareStages({ ...known, settings: options.spares, logger: options.logger });
     const plan = () => this.#fullPlan() ?? this.#spares.takeOver(this.#candidates);
-    const handover = new Handover({ ...options, ...known, plan });
+    this.#handover = new Handover({ ...options, ...known, plan });
     const { listener, logger } = options;
     const grow = options.grow === true || options.spares.count > 0;
+    const handover = this.#handover;
     const engine = { settle: () => listener.settle(), isIdle: () => listener.isIdle() };
     this.#changes = new PlanChanges({ pipeline: this, handover, grow, ...engine, logger });
     options.registry.listen(this);
@@ -180,6 +182,7 @@ export class Pipeline implements RegistryListener, ServingPipeline {
     this.#changed();
     try {
       await this.#changes.replace(member);
+      this.#handover.next(); // the epoch may have ended, and others that it had may be gone
     } catch (error) {
       member.drain = null;
       this.#membership.notify(); // a plan may have it again
