@@ -131,8 +131,7 @@ export class GrpcServer {
       },
     });
     const connections = server.createConnectionInjector(serverCredentials(security));
-    // Half-open, as HTTP/2's own server has them: a peer may end its side before it has read all.
-    const tcp = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    const tcp = createServer({ noDelay: true }, (socket) => {
       callers.follow(socket);
       connections.injectConnection(socket);
     });
