@@ -60,7 +60,6 @@ export {
   type CoordinatorMessage,
   controlService,
   type DescribeWeights,
-  type FlowEnd,
   type Frame,
   type GuardedService,
   guardedMethod,

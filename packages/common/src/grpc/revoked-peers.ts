@@ -3,6 +3,7 @@ import type { PeerCertificate } from "node:tls";
 import { InterceptingCall, type Interceptor, type StatusObject, status } from "@grpc/grpc-js";
 import { RhoneError } from "../errors/rhone-error.js";
 import { type Expected, nameOfExpected, type Security } from "../security/security.js";
+import { connectionOf } from "./connection-of.js";
 import { toGrpcStatus } from "./error-status.js";
 
 // What a key's revocation does to connections that are open. New ones are refused by `Security`.
@@ -20,9 +21,7 @@ export class CallerConnections {
 
   /** Takes a call that was admitted. */
   note(call: { getAuthContext(): { readonly sslPeerCertificate?: PeerCertificate } }): void {
-    // gRPC's library keeps the connection to itself.
-    const session = (call as unknown as { readonly stream?: { readonly session?: ServerHttp2Session } }).stream
-      ?.session;
+    const session = connectionOf(call);
     if (session === undefined || this.#certificates.has(session)) return;
     const certificate = call.getAuthContext().sslPeerCertificate;
     if (certificate === undefined) return;
