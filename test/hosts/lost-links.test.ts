@@ -6,41 +6,44 @@ import { skipWithoutHosts, whyNoHosts } from "./why-no-hosts.js";
 
 const STREAMS = 4;
 const TOKENS = 90;
-/** gRPC's keep-alive needs 10 to 15 s, and a stage that can't connect to the next one says so after 10 s. */
-const NOTICED = { timeout: 18_000, interval: 50 };
-const NAMED = { timeout: 15_000, interval: 50 };
-/** Longest gaps in a stream, in seconds. A pipeline that is stuck counts as lost after 120. */
+/** Of streams that go on while a way closes and opens again. */
+const MANY_TOKENS = 900;
+/** Longest gaps in a stream, in seconds. */
 const A_MOMENT = 3;
+/** 3 s until silence is noticed, and then a prefill. */
+const SILENCE = 6;
 const A_WHILE = 12;
 const PATIENCE = { timeout: 60_000, interval: 50 };
-const TIMEOUT = { timeout: 90_000 };
+const TIMEOUT = { timeout: 120_000 };
 
 skipWithoutHosts();
 let network: Network<"front" | "one" | "two" | "spare">;
 let spread: SpreadCluster;
 /** The streams' tokens when nothing disturbs them: simulated ones, by a rule. */
 let undisturbed: readonly (readonly number[])[];
+let longUndisturbed: readonly (readonly number[])[];
 
 beforeAll(async () => {
   if (whyNoHosts !== null) return;
   network = Network.open(["front", "one", "two", "spare"]);
   const { front, one, two } = network.hosts;
   spread = await SpreadCluster.start({ front, workers: [one, two], stages: 2 });
-  undisturbed = await Promise.all(startStreams().map(({ done }) => done));
-});
+  longUndisturbed = await Promise.all(startStreams(MANY_TOKENS).map(({ done }) => done));
+  undisturbed = longUndisturbed.map((ids) => ids.slice(0, TOKENS));
+}, 120_000);
 afterAll(() => {
   network?.close();
   spread?.close();
 });
 
-const startStreams = (): readonly ResumingStream[] =>
+const startStreams = (tokens = TOKENS): readonly ResumingStream[] =>
   Array.from({ length: STREAMS }, (_, index) => {
-    const body = { prompt: `Stream ${index}`, max_tokens: TOKENS, ignore_eos: true, temperature: 0 };
+    const body = { prompt: `Stream ${index}`, max_tokens: tokens, ignore_eos: true, temperature: 0 };
     return new ResumingStream(spread.cluster, body, 80_000);
   });
 
-async function startedStreams(): Promise<readonly ResumingStream[]> {
-  const streams = startStreams();
+async function startedStreams(tokens: number): Promise<readonly ResumingStream[]> {
+  const streams = startStreams(tokens);
   const shortest = () => Math.min(...streams.map(({ ids }) => ids.length));
   const begun = expect.poll(shortest, PATIENCE).toBeGreaterThan(10);
   await Promise.race([begun, ...streams.map(({ done }) => done)]); // one that fails says why
@@ -48,10 +51,10 @@ async function startedStreams(): Promise<readonly ResumingStream[]> {
 }
 
 /** Disturbs streams in the middle; they must be whole and as they would have been. The longest gap, in seconds. */
-async function longestGap(disturb: () => unknown): Promise<number> {
-  const streams = await startedStreams();
+async function longestGap(disturb: () => unknown, tokens = TOKENS): Promise<number> {
+  const streams = await startedStreams(tokens);
   await disturb();
-  expect(await Promise.all(streams.map(({ done }) => done))).toEqual(undisturbed);
+  expect(await Promise.all(streams.map(({ done }) => done))).toEqual(tokens === TOKENS ? undisturbed : longUndisturbed);
   expect(streams.every(({ breaks }) => breaks === 0)).toBe(true);
   return Math.max(...streams.map(({ longestGapMs }) => longestGapMs)) / 1000;
 }
@@ -59,10 +62,15 @@ async function longestGap(disturb: () => unknown): Promise<number> {
 const state = async (): Promise<string> => (await spread.status()).state;
 const joined = async (): Promise<number> => (await spread.status()).workers.length;
 
-const refusal = async (): Promise<readonly [number, string]> => {
-  const refused = await spread.cluster.post("/v1/completions", { prompt: "x", max_tokens: 2 });
-  return [refused.status, await refused.text()];
-};
+/** What the coordinator has learned of ways: a worker that joins again may be at another place. */
+async function forgetWays(): Promise<void> {
+  network.hosts.one.reset(network.hosts.front);
+  await expect.poll(detours, PATIENCE).toEqual([]);
+  await expect.poll(() => spread.takesRequests(), PATIENCE).toBe(true);
+}
+
+const detours = async (): Promise<readonly number[] | undefined> => (await spread.status()).detours;
+const epoch = async (): Promise<number> => (await spread.status()).epoch;
 
 test("a connection between two stages that is reset costs a moment", TIMEOUT, async ({ annotate }) => {
   const { one, two } = network.hosts;
@@ -78,23 +86,51 @@ test("a connection between a worker and the coordinator that is reset does, too"
   expect(gap).toBeLessThan(A_MOMENT);
 });
 
-test("a partition between two stages is noticed and named; once it heals, streams go on", TIMEOUT, async (context) => {
+test("two stages that do not reach each other: frames make a detour until they do", TIMEOUT, async (context) => {
   const { one, two } = network.hosts;
-  const gap = await longestGap(async () => {
-    network.partition(one, two);
-    await expect.poll(state, NOTICED).not.toBe("ready");
-    await expect.poll(state, NAMED).toBe("failed");
-    // Between two tries the stages are said to be connecting.
-    await expect
-      .poll(refusal, PATIENCE)
-      .toEqual([
-        503,
-        expect.stringMatching(/The connection to the next stage at (one|two):\d+ failed: nobody answered within 10 s/),
-      ]);
+  const gap = await longestGap(() => network.partition(one, two));
+  await context.annotate(`${gap} s until the detour`);
+  expect(gap).toBeLessThan(SILENCE);
+  expect([await state(), await detours()]).toEqual(["ready", [0]]);
+  const back = await longestGap(async () => {
     network.heal(one, two);
-  });
-  await context.annotate(`${gap} s`);
-  await expect.poll(() => spread.takesRequests(), PATIENCE).toBe(true);
+    await expect.poll(detours, PATIENCE).toEqual([]);
+  }, MANY_TOKENS);
+  await context.annotate(`${back} s as it ends`);
+  expect(back).toBeLessThan(A_MOMENT);
+});
+
+test.each([
+  ["first", "second"],
+  ["second", "first"],
+])("a way on which the %s stage does not reach the %s is none", TIMEOUT, async (deaf) => {
+  const { one, two } = network.hosts;
+  await forgetWays();
+  const [from, to] = deaf === "first" ? [one, two] : [two, one];
+  const gap = await longestGap(() => network.silence(from, to));
+  expect(gap).toBeLessThan(SILENCE);
+  expect(await detours()).toEqual([0]);
+  network.heal(one, two);
+});
+
+test("a way that comes and goes is not taken before it stays", TIMEOUT, async ({ annotate }) => {
+  const { one, two } = network.hosts;
+  await forgetWays();
+  const before = await epoch();
+  let flaps = 0;
+  const gap = await longestGap(async () => {
+    const flapping = setInterval(
+      () => (flaps++ % 2 === 0 ? network.partition(one, two) : network.heal(one, two)),
+      2000,
+    );
+    await expect.poll(() => flaps, PATIENCE).toBe(10);
+    clearInterval(flapping);
+  }, MANY_TOKENS);
+  const epochs = (await epoch()) - before;
+  await annotate(`${gap} s, ${epochs} epochs`);
+  expect(gap).toBeLessThan(SILENCE);
+  expect(epochs).toBeLessThanOrEqual(2);
+  await expect.poll(detours, PATIENCE).toEqual([]);
 });
 
 test("the coordinator's cable is pulled and put back: all workers join again", TIMEOUT, async ({ annotate }) => {

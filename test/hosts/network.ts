@@ -67,14 +67,17 @@ export class Network<Name extends string = string> {
 
   /** Frames from either of two hosts to the other are lost, without a word, until `heal`. Others reach both. */
   partition(one: Host, other: Host): void {
-    for (const [from, to] of bothWays(one, other)) {
-      ip("-n", from.namespace, "neigh", "replace", to.address, "lladdr", NOWHERE, "dev", "eth0", "nud", "permanent");
-    }
+    for (const [from, to] of bothWays(one, other)) this.silence(from, to);
+  }
+
+  /** Frames to the one host are lost, and to the other they are not. */
+  silence(from: Host, to: Host): void {
+    ip("-n", from.namespace, "neigh", "replace", to.address, "lladdr", NOWHERE, "dev", "eth0", "nud", "permanent");
   }
 
   heal(one: Host, other: Host): void {
     for (const [from, to] of bothWays(one, other)) {
-      ip("-n", from.namespace, "neigh", "delete", to.address, "dev", "eth0");
+      ip("-n", from.namespace, "neigh", "replace", to.address, "dev", "eth0", "nud", "none");
     }
   }
 

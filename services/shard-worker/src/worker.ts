@@ -165,7 +165,10 @@ function machineFacts({ memory, threads }: ShardWorkerConfig) {
 /** The neighbour and the coordinator may both be fine when the link between stages breaks: only its sender knows. */
 function openEpoch(order: EpochOrder, runner: StageRunner, answer: (message: WorkerMessage) => void): Promise<void> {
   const { pipeline, epoch } = order;
-  return runner.openEpoch(order, ({ message }) => answer({ broken: { pipeline, epoch, message } }));
+  return runner.openEpoch(order, {
+    broken: ({ message }, barred) => answer({ broken: { pipeline, epoch, message, barred } }),
+    proven: () => answer({ proven: { pipeline, epoch } }),
+  });
 }
 
 function obeyOrders(holder: ShardHolder, runner: StageRunner, logger: Logger): ControlLinkOptions["onMessage"] {
