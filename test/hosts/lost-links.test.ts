@@ -13,6 +13,8 @@ const A_MOMENT = 3;
 /** 3 s until silence is noticed, and then a prefill. */
 const SILENCE = 6;
 const A_WHILE = 12;
+/** Longer than kernels wait before they ask again for a connection. */
+const CUT_FOR_S = 20;
 const PATIENCE = { timeout: 60_000, interval: 50 };
 const TIMEOUT = { timeout: 120_000 };
 
@@ -64,9 +66,11 @@ const joined = async (): Promise<number> => (await spread.status()).workers.leng
 
 /** What the coordinator has learned of ways: a worker that joins again may be at another place. */
 async function forgetWays(): Promise<void> {
-  network.hosts.one.reset(network.hosts.front);
-  await expect.poll(detours, PATIENCE).toEqual([]);
-  await expect.poll(() => spread.takesRequests(), PATIENCE).toBe(true);
+  const { one, front } = network.hosts;
+  const before = await epoch();
+  one.reset(front);
+  const fresh = async () => [await state(), await detours(), (await epoch()) > before];
+  await expect.poll(fresh, PATIENCE).toEqual(["ready", [], true]);
 }
 
 const detours = async (): Promise<readonly number[] | undefined> => (await spread.status()).detours;
@@ -146,6 +150,26 @@ test("the coordinator's cable is pulled and put back: all workers join again", T
   await expect.poll(joined, PATIENCE).toBe(2);
 });
 
+test(
+  "the last stage and the coordinator do not reach each other: soon after they do, streams go on",
+  TIMEOUT,
+  async ({ annotate }) => {
+    const { front, two } = network.hosts;
+    let healedAt = 0;
+    const gap = await longestGap(async () => {
+      const cutAt = performance.now();
+      network.partition(two, front);
+      await expect.poll(() => performance.now() - cutAt > CUT_FOR_S * 1000, PATIENCE).toBe(true);
+      network.heal(two, front);
+      healedAt = performance.now();
+      await expect.poll(state, PATIENCE).toBe("ready");
+      healedAt = performance.now() - healedAt;
+    });
+    await annotate(`ready ${healedAt / 1000} s after it healed, ${gap - CUT_FOR_S} s longer than it lasted`);
+    expect(gap - CUT_FOR_S).toBeLessThan(SILENCE);
+  },
+);
+
 test("a worker's cable is pulled: a spare takes its place, and it joins again later", TIMEOUT, async ({ annotate }) => {
   const { one, spare } = network.hosts;
   await spread.startWorker(spare);
@@ -158,3 +182,18 @@ test("a worker's cable is pulled: a spare takes its place, and it joins again la
   one.plug();
   await expect.poll(joined, PATIENCE).toBe(3);
 });
+
+test(
+  "the last stage and the coordinator do not reach each other: a spare takes its place",
+  TIMEOUT,
+  async ({ annotate }) => {
+    const { front, two } = network.hosts;
+    expect(await spread.stages()).toContain("two");
+    const gap = await longestGap(() => network.partition(two, front));
+    await annotate(`${gap} s`);
+    expect(gap).toBeLessThan(A_WHILE);
+    expect((await spread.stages()).toSorted()).toEqual(["one", "spare"]);
+    network.heal(two, front);
+    await expect.poll(joined, PATIENCE).toBe(3);
+  },
+);

@@ -88,7 +88,11 @@ export async function startShardWorker({
   const hello = { worker, address, operations, ...machineFacts(config), ...device.facts };
   const { coordinator } = config;
   const obey = obeyOrders(holder, runner, logger);
-  const heartbeats = new Heartbeats({ coordinator, security, worker, counts: () => runner });
+  const heartbeats = new Heartbeats({
+    ...{ coordinator, security, worker },
+    counts: () => runner,
+    onSilent: () => control?.silent(),
+  });
   shutdown.add("heartbeats", () => heartbeats.close());
   const standing = new Standing(tell);
   control = new ControlLink({
