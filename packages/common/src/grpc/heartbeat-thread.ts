@@ -10,7 +10,7 @@ import { controlService } from "./services.js";
 
 /** A beat that is answered later than this is of no use. */
 const DEADLINE_MS = 2000;
-/** Without an answer for so long there is no way to the coordinator. */
+/** Without an answer for this long, there is no way to the coordinator. */
 const SILENT_MS = 5000;
 
 const { coordinator, security, worker, counters, lookMs } = workerData as HeartbeatOrder;

@@ -3,11 +3,10 @@ import type { Member } from "../workers/member.js";
 
 /** How long the way between two workers must have been open before frames take it again. */
 const PROVEN_MS = 5000;
-/** Each time that it closed again soon after, it has to be open so many times longer, */
+/** Factor by which that grows each time that it closes again soon after, and what it grows to. */
 const LONGER = 4;
-/** up to this. */
 const MOST_PROVEN_MS = 300_000;
-/** A way that has been open for so long is as good as any other. */
+/** A way that has been open for this long is as good as any other. */
 const GOOD_AFTER_MS = 600_000;
 
 /** A hop between two workers. */

@@ -23,8 +23,8 @@ import type { Epoch } from "./epoch.js";
 import type { Pipeline } from "./pipeline.js";
 
 /**
- * Serves Control to all workers, Weights to machines that lack them, and Pipeline to the last stage and to those that do not reach the next one. Returns the port.
- * Throws PORT_IN_USE.
+ * Serves Control to all workers, Weights to machines that lack them, and Pipeline to the last stage and to stages that
+ * do not reach the next one. Returns the port. Throws PORT_IN_USE.
  */
 export async function serveWorkers(options: {
   readonly host: string;

@@ -27,7 +27,7 @@ function startTrial() {
   return { trial, links, onProven, hear, breaks };
 }
 
-test("a way is proven once the neighbour has answered for so long, and is tried no more then", () => {
+test("a way is proven once the neighbour has answered for this long, and is tried no more then", () => {
   const { links, onProven, hear } = startTrial();
   hear(4);
   expect(onProven).not.toHaveBeenCalled();
@@ -36,7 +36,7 @@ test("a way is proven once the neighbour has answered for so long, and is tried 
   expect(links[0]?.close).toHaveBeenCalled();
 });
 
-test("a pause begins it anew", () => {
+test("after a pause the time begins again", () => {
   const { onProven, hear } = startTrial();
   hear(4);
   hear(1, 2000);
