@@ -11,6 +11,7 @@ import { addLogsCommand } from "./commands/logs.js";
 import { addMembersCommands } from "./commands/members.js";
 import { addModelCommands } from "./commands/model.js";
 import { addPlanCommand } from "./commands/plan.js";
+import { addRestartCommand } from "./commands/restart.js";
 import { addStatusCommand } from "./commands/status.js";
 import { addTestCommand } from "./commands/test.js";
 import { addTokenCommands } from "./commands/token.js";
@@ -31,6 +32,7 @@ export function createProgram(signal: AbortSignal): Command {
   program.configureOutput({ outputError: (text, write) => write(text + modelHint(text)) });
   addUpCommand(program, signal);
   addDownCommand(program, signal);
+  addRestartCommand(program, signal);
   addStatusCommand(program, signal);
   addPlanCommand(program, signal);
   addLogsCommand(program, signal);

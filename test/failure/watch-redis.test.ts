@@ -15,7 +15,10 @@ function watched(answers: string) {
     writeFileSync(join(folder, name), `#!/bin/sh\n${body}\n`);
     chmodSync(join(folder, name), 0o755);
   };
-  program("redis-server", `echo "$@" > ${folder}/args; trap 'exit 0' TERM; while :; do sleep 0.1; done`);
+  program(
+    "redis-server",
+    `echo "$@" > ${folder}/args; trap 'exit 0' TERM; trap 'touch ${folder}/woken' CONT; while :; do sleep 0.1; done`,
+  );
   program("redis-cli", answers);
   const env = { PATH: `${folder}:${process.env.PATH}`, RHONE_HUNG_AFTER: "4" };
   const child = spawn("sh", [SCRIPT, "--appendonly", "yes"], { env, stdio: ["ignore", "ignore", "pipe"] });
@@ -34,6 +37,13 @@ test("a Redis that answers no ping is killed, and the container's main process e
   const { exited, complaint } = watched("exec sleep 60");
   expect(await exited).toBe(137);
   expect(complaint()).toContain("redis-server has answered no ping for 4 s; it is killed");
+});
+
+test("a Redis that was stopped is woken", async () => {
+  const { child, folder, exited } = watched('[ -e "$(dirname "$0")/woken" ]');
+  await expect.poll(() => existsSync(join(folder, "woken")), { timeout: 10_000 }).toBe(true);
+  child.kill("SIGTERM");
+  expect(await exited).toBe(0);
 });
 
 test("a server that answers runs until the script is stopped", async () => {

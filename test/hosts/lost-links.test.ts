@@ -1,8 +1,9 @@
+import { cut, mend, Network } from "@rhone/bench";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ResumingStream } from "../cluster/resuming-stream.js";
-import { Network } from "./network.js";
+import { skipWithoutHosts, whyNoHosts } from "./skip-without-hosts.js";
 import { SpreadCluster } from "./spread-cluster.js";
-import { skipWithoutHosts, whyNoHosts } from "./why-no-hosts.js";
+import { WireShaper } from "./wire-shaper.js";
 
 const STREAMS = 4;
 const TOKENS = 90;
@@ -113,10 +114,10 @@ test.each([
   const { one, two } = network.hosts;
   await forgetWays();
   const [from, to] = deaf === "first" ? [one, two] : [two, one];
-  const gap = await longestGap(() => network.silence(from, to));
+  const gap = await longestGap(() => cut(from, to));
   expect(gap).toBeLessThan(SILENCE);
   expect(await detours()).toEqual([0]);
-  network.heal(one, two);
+  mend(from, to);
 });
 
 test("a way that comes and goes is not taken before it stays", TIMEOUT, async ({ annotate }) => {
@@ -173,11 +174,11 @@ test(
 );
 
 test("a link that is slow and loses packets is none that is lost", TIMEOUT, async ({ annotate }) => {
-  const { two } = network.hosts;
+  const cable = new WireShaper(network.hosts.two);
   const before = await epoch();
-  await two.shape({ delayMs: 100, loss: 0.03 });
+  await cable.shape({ delayMs: 100, loss: 0.03 });
   const gap = await longestGap(() => {});
-  await two.shape(null);
+  await cable.shape(null);
   await annotate(`${gap} s`);
   expect([await epoch(), await detours()]).toEqual([before, []]);
 });

@@ -2,19 +2,18 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { BreakableCluster, ClusterProcess } from "@rhone/bench";
-import { fetchStatus } from "@rhone/client";
-import { RhoneError } from "@rhone/common";
-import { aliveProcesses, readClusterRecord } from "../cluster/cluster-record.js";
-import { clusterSecretOf } from "../cluster/cluster-security.js";
+import { readClusterRecord } from "../cluster/cluster-record.js";
 import { startDetached } from "../cluster/detach.js";
 import type { ProgressEvent } from "../cluster/progress.js";
 import { stopCluster } from "../cluster/stop-cluster.js";
 import { type DataDir, dataDirAt } from "../data-dir.js";
 import type { ClusterOptions } from "../launch/cluster-options.js";
+import { CLI_ENTRY } from "../processes/entry-points.js";
 import { steadyPort } from "../processes/ports.js";
 import { isAlive, signalProcess, untilGone } from "../processes/process-identity.js";
 import type { StopSignals } from "../processes/stop-signals.js";
-import { readLeftoverRedis } from "../redis/leftover-redis.js";
+import { afterDeath } from "./after-death.js";
+import { RecordedCluster } from "./local-cluster.js";
 import { withModelFound } from "./spawned-cluster.js";
 
 export interface DetachedRequest {
@@ -39,6 +38,8 @@ export async function withDetachedCluster<T>(
   const { signals, keeps, onProgress } = request;
   const root = await mkdtemp(join(tmpdir(), "rhone-bench-"));
   const dataDir = dataDirAt(root);
+  const cleaning = '"$1" "$2" down --data-dir "$3"; rm -rf "$3"';
+  const guard = afterDeath(["sh", "-c", cleaning, "sh", process.execPath, CLI_ENTRY, root]);
   try {
     // The port is chosen here, because a supervisor that is started again shall have the one that clients know.
     const options = { ...(await withModelFound(request.options)), dataDir: root, port: await steadyPort() };
@@ -52,6 +53,7 @@ export async function withDetachedCluster<T>(
     await stopCluster(dataDir);
     if (keeps) onProgress(`The data directory of the cluster is ${root}.`);
     else await rm(root, { recursive: true, force: true });
+    guard.cancel();
   }
 }
 
@@ -61,15 +63,23 @@ const GONE_MS = 10_000;
 
 class DetachedCluster implements BreakableCluster {
   readonly url: string;
+  readonly apiKey = undefined;
   readonly redisInMemory: boolean;
+  readonly redisUrl: string | null;
+  readonly folder: string;
+  readonly network = null;
   readonly #dataDir: DataDir;
   readonly #request: DetachedRequest;
+  readonly #local: RecordedCluster;
 
-  private constructor(dataDir: DataDir, request: DetachedRequest, about: { url: string; redisInMemory: boolean }) {
+  private constructor(dataDir: DataDir, request: DetachedRequest, local: RecordedCluster) {
     this.#dataDir = dataDir;
     this.#request = request;
-    this.url = about.url;
-    this.redisInMemory = about.redisInMemory;
+    this.#local = local;
+    this.url = local.url;
+    this.redisInMemory = local.redisInMemory;
+    this.redisUrl = local.redisUrl;
+    this.folder = local.folder;
   }
 
   /** `options` of the request: the cluster's own. */
@@ -78,17 +88,16 @@ class DetachedCluster implements BreakableCluster {
       if (event.kind === "phase" && event.done) request.onProgress(`${event.phase}: ${event.text}`);
     };
     await startDetached({ ...request, ...request.signals, report });
-    const record = await readClusterRecord(dataDir);
-    if (record === null) throw new RhoneError("NOT_RUNNING", "The cluster ended as soon as it was ready.");
-    return new DetachedCluster(dataDir, request, { url: record.url, redisInMemory: record.inMemory === true });
+    const local = await RecordedCluster.open(dataDir, { signal: request.signals.stop });
+    return new DetachedCluster(dataDir, request, local);
   }
 
-  async processes(): Promise<readonly ClusterProcess[]> {
-    const record = await readClusterRecord(this.#dataDir);
-    if (record === null || !isAlive(record.supervisor)) return [];
-    const server = await readLeftoverRedis(this.#dataDir.run);
-    const own = server === null || !isAlive(server) ? [] : [{ name: "redis-server", ...server }];
-    return [...aliveProcesses(record), ...own];
+  processes(): Promise<readonly ClusterProcess[]> {
+    return this.#local.processes();
+  }
+
+  status() {
+    return this.#local.status();
   }
 
   isAlive(process: ClusterProcess): boolean {
@@ -97,12 +106,6 @@ class DetachedCluster implements BreakableCluster {
 
   signal(process: ClusterProcess, signal: NodeJS.Signals): boolean {
     return signalProcess(process, signal);
-  }
-
-  async status() {
-    const { stop: signal } = this.#request.signals;
-    const secret = clusterSecretOf(this.#dataDir);
-    return (await fetchStatus(this.url, { signal, clusterSecret: secret })).coordinators;
   }
 
   async revive(): Promise<void> {

@@ -57,7 +57,7 @@ describe("startDetached", () => {
   it("kills a supervisor that hangs while the cluster starts, and says so", { timeout: 20_000 }, async () => {
     process.env.RHONE_HUNG_AFTER = "2";
     onTestFinished(() => void delete process.env.RHONE_HUNG_AFTER);
-    const { started } = await start('process.send({ kind: "pulse" }, () => process.kill(process.pid, "SIGSTOP"));');
+    const { started } = await start('process.send({ kind: "pulse" }, () => { for (;;); });');
     await expect(started).rejects.toMatchObject({
       code: "INTERNAL",
       message: "The supervisor hung: its event loop did not turn for 2 s. It was killed.",

@@ -93,9 +93,11 @@ test("files and batches go into the data directory, or where they are told to", 
 
 test("the host of Redis gets its settings as flags", () => {
   const host = { args: ["--port", "7"], password: "secret", inMemory: true };
-  const { name, args, isOnlyCopy, hungAfterMs } = redisSpec({ ...sources, redis: { ...sources.redis, host } });
-  expect({ name, args, inMemory: isOnlyCopy }).toEqual({ name: "redis", args: host.args, inMemory: true });
-  expect(hungAfterMs).toBe(7000);
+  const { name, args, hungAfterMs } = redisSpec({ ...sources, redis: { ...sources.redis, host } });
+  expect({ name, args }).toEqual({ name: "redis", args: [...host.args, "--hung-after", "10"] });
+  expect(hungAfterMs).toBe(10_000);
+  const patient = redisSpec({ ...sources, config: { hungAfter: 600 }, redis: { ...sources.redis, host } });
+  expect(patient.hungAfterMs).toBe(600_000);
 });
 
 test("each pipeline has a coordinator and workers of its own name, and the gateway all models", () => {

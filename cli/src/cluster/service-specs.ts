@@ -21,17 +21,20 @@ export interface SpecSources {
   readonly listening?: Listening | undefined;
 }
 
+/** A disk that is slow for seconds holds up a Redis that is well, and what one in memory holds ends with it. */
+const LEAST_REDIS_HUNG_S = 10;
+
 const portOf = (address: string | undefined): string => address?.slice(address.lastIndexOf(":") + 1) ?? "0";
 
 export function redisSpec(sources: SpecSources): ServiceSpec {
   const { redis, dataDir, entryPoints } = sources;
+  const hungAfter = Math.max(sources.config.hungAfter, LEAST_REDIS_HUNG_S);
   return {
-    ...limitsOf(sources),
-    isOnlyCopy: redis.host?.inMemory ?? false,
+    hungAfterMs: hungAfter * 1000,
     name: "redis",
     title: "Redis",
     entry: entryPoints.redisHost,
-    args: redis.host?.args ?? [],
+    args: [...(redis.host?.args ?? []), "--hung-after", String(hungAfter)],
     env: childEnvironment(),
     logFile: join(dataDir.logs, "redis.log"),
   };

@@ -84,6 +84,7 @@ describe("rhone bench", () => {
     ["kernels", ["--spawn", "--workers", "--url", "--data-dir", "--kernels"]],
     ["scale", ["--url"]],
     ["chaos", ["--url"]],
+    ["soak", ["--url"]],
   ])("%s refuses flags of clusters that it never measures", async (scenario, flags) => {
     for (const flag of flags) {
       const { error } = await runCommand("bench", scenario, flag);
@@ -105,6 +106,7 @@ describe("rhone bench", () => {
 
   it("says that no cluster is running", async () => {
     const { root } = await freshDataDir();
-    expect((await runCommand(...PREFIX, "--data-dir", root)).error).toMatchObject({ code: "NOT_RUNNING" });
+    for (const command of [PREFIX, ["bench", "soak"]])
+      expect((await runCommand(...command, "--data-dir", root)).error).toMatchObject({ code: "NOT_RUNNING" });
   });
 });

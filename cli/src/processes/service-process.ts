@@ -22,12 +22,10 @@ export interface ServiceSpec {
   readonly env: NodeJS.ProcessEnv;
   /** Standard output and error are appended to it. */
   readonly logFile: string;
-  /** It is killed when its event loop has not turned for this long. */
+  /** It is killed when its event loop has not turned for this long, and woken before, in case it was only stopped. */
   readonly hungAfterMs: number;
   /** A worker's news of its way into a pipeline. */
   readonly onStanding?: (standing: WorkerStanding) => void;
-  /** What it holds is lost with it: before it is killed it is woken, in case it was only stopped. */
-  readonly isOnlyCopy?: boolean;
 }
 
 export type Addresses = Readonly<Record<string, string>>;
@@ -135,10 +133,9 @@ export class ServiceProcess {
   }
 
   /** Kills it when it does not start, and when it hangs later. */
-  #watch({ title, hungAfterMs, isOnlyCopy = false }: ServiceSpec): void {
+  #watch({ title, hungAfterMs }: ServiceSpec): void {
     watchPulse(this.#child, {
       hungAfterMs,
-      onLate: () => isOnlyCopy && this.#child.kill("SIGCONT"),
       onHung: (problem) => {
         this.#fatal = new RhoneError("INTERNAL", `${title} ${problem}. It was killed.`);
         this.kill();

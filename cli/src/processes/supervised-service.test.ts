@@ -33,7 +33,7 @@ test("a service that dies again and again keeps its address and is given up with
       onChange: () => {},
       onRestart: (reason) => restarts.push(reason),
       onGiveUp: resolve,
-      budget: new RestartBudget({ most: 2, withinMs: 60_000, firstDelayMs: 1 }),
+      budget: new RestartBudget({ most: 2, withinMs: 60_000, delayMs: 1 }),
     });
     void service.start();
   });
@@ -42,13 +42,13 @@ test("a service that dies again and again keeps its address and is given up with
   expect(why.message).toMatch(/thing ended unexpectedly \(exit code 7\).*out of luck.*restarted 2 times within 60 s/s);
 });
 
-const limits = { most: 3, withinMs: 1000, firstDelayMs: 10 };
+const limits = { most: 3, withinMs: 1000, delayMs: 10 };
 
-test("pauses double, then the budget is spent, then the window has passed", () => {
+test("there is no pause, pauses double, then the budget is spent, then the window has passed", () => {
   const budget = new RestartBudget(limits);
-  expect([0, 100, 200, 300, 999].map((now) => budget.next(now))).toEqual([10, 20, 40, null, null]);
-  expect(budget.next(1050)).toBe(40);
-  expect(budget.next(5000)).toBe(10);
+  expect([0, 100, 200, 300, 999].map((now) => budget.next(now))).toEqual([0, 10, 20, null, null]);
+  expect(budget.next(1050)).toBe(20);
+  expect(budget.next(5000)).toBe(0);
 });
 
 async function service(source: string, changes: Partial<SupervisedOptions> = {}) {
@@ -69,7 +69,7 @@ async function service(source: string, changes: Partial<SupervisedOptions> = {})
     onChange: () => events.push("change"),
     onRestart: () => events.push("restart"),
     onGiveUp: () => events.push("give up"),
-    budget: new RestartBudget({ most: 5, withinMs: 60_000, firstDelayMs: 1 }),
+    budget: new RestartBudget({ most: 5, withinMs: 60_000, delayMs: 1 }),
     ...changes,
   });
   onTestFinished(() => supervised.kill());
@@ -96,13 +96,14 @@ test("a service that is killed comes back, until it is stopped", async () => {
 }, 30_000);
 
 test("a stop during the pause before a restart is the end", async () => {
+  let restarts = 0;
   let paused: () => void = () => {};
   const pause = new Promise<void>((resolve) => {
     paused = resolve;
   });
   const { supervised, events } = await service(`${LISTENS} setTimeout(() => process.exit(1), 10);`, {
-    budget: new RestartBudget({ most: 5, withinMs: 60_000, firstDelayMs: 60_000 }),
-    onRestart: () => paused(),
+    budget: new RestartBudget({ most: 5, withinMs: 60_000, delayMs: 60_000 }),
+    onRestart: () => ++restarts === 2 && paused(),
   });
   await supervised.start();
   await pause;
@@ -125,4 +126,25 @@ test("a service that retires has its successor at once, and is stopped with it",
   await supervised.stop({ hurryAfterMs: 50, killAfterMs: 20_000 });
   await expect.poll(() => supervised.processes).toEqual([]);
   expect(events).not.toContain("restart");
+}, 30_000);
+
+test("a successor that fails has one that takes over, too: the one that retires holds its addresses until then", async () => {
+  const folder = await temporaryFolder();
+  const source = `import { existsSync, writeFileSync } from "node:fs";
+    process.once("SIGTERM", () => process.send({ kind: "retiring" }));
+    process.on("message", ({ kind }) => kind === "release" && process.exit(0));
+    const failed = ${JSON.stringify(join(folder, "failed"))};
+    if (process.env.RHONE_TAKES_OVER === "true") {
+      if (existsSync(failed)) process.send({ kind: "claims" });
+      else { writeFileSync(failed, ""); process.exit(7); }
+    }
+    ${LISTENS} setInterval(() => {}, 1000);`;
+  const { supervised, events } = await service(source);
+  await supervised.start();
+  const first = supervised.process;
+  process.kill(first?.pid ?? 0, "SIGTERM");
+  await first?.ended;
+  expect(supervised.process).not.toBe(first);
+  await supervised.process?.listening;
+  expect(events.filter((event) => event !== "change")).toEqual(["restart"]);
 }, 30_000);

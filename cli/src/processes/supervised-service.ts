@@ -15,8 +15,8 @@ export interface SupervisedOptions {
 }
 
 /**
- * A service that is restarted, after a growing pause, whenever it ends unexpectedly. One that retires has its successor
- * at once, and finishes what it has begun beside it.
+ * A service that is restarted, the first time at once, then after a growing pause, whenever it ends unexpectedly. One
+ * that retires has its successor at once, and finishes what it has begun beside it.
  */
 export class SupervisedService {
   readonly #options: SupervisedOptions;
@@ -42,7 +42,7 @@ export class SupervisedService {
 
   /** Starts it and returns its addresses. A first run that ends before it listens is not restarted: `start` rejects. */
   async start(): Promise<Addresses> {
-    const first = this.#spawn();
+    const first = this.#succeed();
     this.#addresses = await first.listening;
     void this.#keepAlive(first);
     return this.#addresses;
@@ -58,7 +58,7 @@ export class SupervisedService {
     for (const each of this.processes) each.kill();
   }
 
-  #spawn(more: NodeJS.ProcessEnv = {}): ServiceProcess {
+  #spawn(more: NodeJS.ProcessEnv): ServiceProcess {
     const spec = this.#options.spec(this.#addresses);
     const started = ServiceProcess.start({ ...spec, env: { ...spec.env, ...more } });
     this.#process = started;
@@ -67,6 +67,16 @@ export class SupervisedService {
       if (this.#process === started) this.#process = undefined;
       this.#retiring.delete(started);
       this.#options.onChange();
+    });
+    return started;
+  }
+
+  /** Those that retire hold their addresses until one is ready for them, however many of their successors fail. */
+  #succeed(): ServiceProcess {
+    const before = [...this.#retiring];
+    const started = this.#spawn(before.length === 0 ? {} : { RHONE_TAKES_OVER: "true" });
+    void started.claiming.then(() => {
+      for (const each of before) each.release();
     });
     return started;
   }
@@ -83,10 +93,8 @@ export class SupervisedService {
       const why = await Promise.race([current.ended, current.retiring.then(() => null)]);
       if (this.#stopping.signal.aborted) return;
       if (why === null) {
-        const before = current;
-        this.#retiring.add(before);
-        current = this.#spawn({ RHONE_TAKES_OVER: "true" });
-        void current.claiming.then(() => before.release());
+        this.#retiring.add(current);
+        current = this.#succeed();
         continue;
       }
       const delayMs = this.#budget.next(performance.now());
@@ -94,7 +102,7 @@ export class SupervisedService {
       this.#options.onRestart(why);
       await sleep(delayMs, undefined, { signal: this.#stopping.signal }).catch(() => {});
       if (this.#stopping.signal.aborted) return;
-      current = this.#spawn();
+      current = this.#succeed();
     }
   }
 }
@@ -102,11 +110,11 @@ export class SupervisedService {
 export interface RestartLimits {
   readonly most: number;
   readonly withinMs: number;
-  /** The pause before the first restart within the window; it doubles with each further one. */
-  readonly firstDelayMs: number;
+  /** The pause before the second restart within the window; it doubles with each further one. The first has none. */
+  readonly delayMs: number;
 }
 
-export const RESTART_LIMITS: RestartLimits = { most: 5, withinMs: 60_000, firstDelayMs: 250 };
+export const RESTART_LIMITS: RestartLimits = { most: 5, withinMs: 60_000, delayMs: 500 };
 
 /** Limits how often a service is restarted. */
 export class RestartBudget {
@@ -119,10 +127,11 @@ export class RestartBudget {
 
   /** The pause before the next restart, in milliseconds; null when there were `most` restarts within the window. */
   next(nowMs: number): number | null {
-    const { most, withinMs, firstDelayMs } = this.limits;
+    const { most, withinMs, delayMs } = this.limits;
     this.#restarts = this.#restarts.filter((at) => nowMs - at < withinMs);
     if (this.#restarts.length >= most) return null;
     this.#restarts.push(nowMs);
-    return firstDelayMs * 2 ** (this.#restarts.length - 1);
+    const earlier = this.#restarts.length - 1;
+    return earlier === 0 ? 0 : delayMs * 2 ** (earlier - 1);
   }
 }

@@ -117,7 +117,7 @@ async function untilItAnswers(url: string): Promise<void> {
 async function keepAnswering(server: RedisServer, url: string, hungAfter: number): Promise<void> {
   const redis = await connect(url, true);
   const onHung = (): void => server.kill(`hung: it answered no ping for ${hungAfter} s`);
-  watchRedis({ ping: () => redis.ping(), hungAfterMs: hungAfter * 1000, onHung });
+  watchRedis({ ping: () => redis.ping(), hungAfterMs: hungAfter * 1000, onLate: server.wake, onHung });
 }
 
 /** Ignores connection errors, which are expected while the server starts. */

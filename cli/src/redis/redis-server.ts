@@ -25,6 +25,8 @@ export interface RedisServer {
    * its append-only file is complete.
    */
   kill(problem: string): void;
+  /** In case it was stopped. */
+  wake(): void;
 }
 
 const STOP_DEADLINE_MS = 8000;
@@ -64,7 +66,7 @@ export async function startRedisServer(options: RedisServerOptions): Promise<Red
     killed = problem;
     child.kill("SIGKILL");
   };
-  return { stop, kill };
+  return { stop, kill, wake: () => void child.kill("SIGCONT") };
 }
 
 /** The server's configuration. It has the only record of unfinished work: an append-only file, and no eviction. */

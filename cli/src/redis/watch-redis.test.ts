@@ -5,21 +5,23 @@ beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 it("leaves a Redis alone that answers, be it with an error", async () => {
-  const onHung = vi.fn();
+  const [onLate, onHung] = [vi.fn(), vi.fn()];
   let pings = 0;
   const ping = () => (++pings % 2 === 0 ? Promise.resolve("PONG") : Promise.reject(new Error("LOADING")));
-  watchRedis({ ping, hungAfterMs: 3000, onHung });
+  watchRedis({ ping, hungAfterMs: 4000, onLate, onHung });
   await vi.advanceTimersByTimeAsync(60_000);
-  expect(onHung).not.toHaveBeenCalled();
-  expect(pings).toBe(60);
+  expect([onLate.mock.calls.length, onHung.mock.calls.length]).toEqual([0, 0]);
+  expect(pings).toBe(120);
 });
 
-it("reports one that answers nothing, once, and asks it only once", async () => {
-  const onHung = vi.fn();
+it("has one woken that answers nothing, reports it, and asks it only once", async () => {
+  const [onLate, onHung] = [vi.fn(), vi.fn()];
   const ping = vi.fn(() => new Promise(() => {}));
-  watchRedis({ ping, hungAfterMs: 3000, onHung });
+  watchRedis({ ping, hungAfterMs: 4000, onLate, onHung });
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(onLate).not.toHaveBeenCalled();
   await vi.advanceTimersByTimeAsync(3000);
-  expect(onHung).not.toHaveBeenCalled();
+  expect([onLate.mock.calls.length, onHung.mock.calls.length]).toEqual([1, 0]);
   await vi.advanceTimersByTimeAsync(60_000);
-  expect([onHung.mock.calls.length, ping.mock.calls.length]).toEqual([1, 1]);
+  expect([onLate, onHung, ping].map(({ mock }) => mock.calls.length)).toEqual([1, 1, 1]);
 });

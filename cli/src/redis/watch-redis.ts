@@ -1,17 +1,19 @@
 import { Stillness } from "@rhone/common";
 
-const LOOK_MS = 1000;
+const LOOK_MS = 500;
 
 export interface RedisWatch {
   /** Settles when Redis has answered, with whatever. */
   readonly ping: () => Promise<unknown>;
   readonly hungAfterMs: number;
+  /** Called at a quarter of that, when it may still be woken. */
+  readonly onLate: () => void;
   /** Called once. */
   readonly onHung: () => void;
 }
 
-/** Pings Redis every second, one ping at a time, and reports it when none was answered for `hungAfterMs`. */
-export function watchRedis({ ping, hungAfterMs, onHung }: RedisWatch): void {
+/** Pings Redis twice a second, one ping at a time, and reports it when none was answered for `hungAfterMs`. */
+export function watchRedis({ ping, hungAfterMs, onLate, onHung }: RedisWatch): void {
   const stillness = new Stillness();
   let answers = 0;
   let isAsked = false;
@@ -20,7 +22,9 @@ export function watchRedis({ ping, hungAfterMs, onHung }: RedisWatch): void {
     isAsked = false;
   };
   const timer = setInterval(() => {
-    if (stillness.look(answers) * LOOK_MS >= hungAfterMs) {
+    const still = stillness.look(answers);
+    if (still === Math.ceil(hungAfterMs / LOOK_MS / 4)) onLate();
+    if (still * LOOK_MS >= hungAfterMs) {
       clearInterval(timer);
       return onHung();
     }

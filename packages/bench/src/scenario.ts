@@ -1,5 +1,5 @@
 import type { KernelChoice } from "@rhone/common";
-import type { BreakableCluster } from "./chaos/breakable-cluster.js";
+import type { BreakableCluster, LocalCluster } from "./chaos/local-cluster.js";
 import type { BenchTarget } from "./measure/bench-target.js";
 import type { ScenarioOptions, ValuesOf } from "./options.js";
 import type { Table } from "./report/tables.js";
@@ -29,12 +29,21 @@ export interface BenchContext {
    */
   readonly withCluster: <T>(body: (target: BenchTarget) => Promise<T>, changes?: ClusterChanges) => Promise<T>;
   /**
+   * Runs `body` against the cluster of the data directory, or, with --spawn, against one that is started for it with a
+   * supervisor of its own and always stopped. `keeps`: as below.
+   */
+  readonly withLocalCluster: <T>(
+    body: (cluster: LocalCluster) => Promise<T>,
+    options: { readonly keeps: boolean },
+  ) => Promise<T>;
+  /**
    * Runs `body` against a cluster that is started for it with a supervisor of its own, whose processes it may kill, and
-   * always stopped. Throws INVALID_CONFIG without --spawn. `keeps`: its data directory is left, and named.
+   * always stopped. Throws INVALID_CONFIG without --spawn. `keeps`: its data directory is left, and named. `hosts`: it
+   * is spread over hosts of their own; without network namespaces it is on this one.
    */
   readonly withBreakableCluster: <T>(
     body: (cluster: BreakableCluster) => Promise<T>,
-    options: { readonly keeps: boolean },
+    options: { readonly keeps: boolean; readonly hosts: boolean },
   ) => Promise<T>;
 }
 
@@ -67,10 +76,11 @@ export interface Scenario<Options extends ScenarioOptions = ScenarioOptions> {
   readonly examples: readonly Example[];
   readonly options: Options;
   /**
-   * Which clusters it measures: a running one or one that is started for it ("any", the default), only those that are
-   * started for it ("own"), or none. The command line offers no flags of clusters that it never measures.
+   * Which clusters it measures: a running one or one that is started for it ("any", the default), the same on this
+   * machine alone ("local"), only those that are started for it ("own"), or none. The command line offers no flags of
+   * clusters that it never measures.
    */
-  readonly clusters?: "any" | "own" | "none";
+  readonly clusters?: "any" | "local" | "own" | "none";
   // A method, so that a scenario with options of its own is still a Scenario; `ValuesOf` holds what `options` declare.
   run(context: BenchContext, options: ValuesOf<Options>): Promise<ScenarioResult>;
 }

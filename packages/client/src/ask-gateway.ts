@@ -47,14 +47,17 @@ export interface GatewayInit extends RequestInit, GatewayCredentials {
 
 export interface GatewayStatus {
   readonly coordinators: readonly ClusterStatus[];
-  /** Absent: one of the release before. `models`: with the number of their coordinators. */
-  readonly gateway?: { readonly models?: readonly { readonly name: string; readonly coordinators: number }[] };
+  /** Absent: one of the release before. `pid`: told to its machine. `models`: with the number of their coordinators. */
+  readonly gateway?: {
+    readonly pid?: number;
+    readonly models?: readonly { readonly name: string; readonly coordinators: number }[];
+  };
 }
 
 const modelsSchema = z.array(z.looseObject({ name: z.string(), coordinators: z.number() }));
 const answerSchema = z.looseObject({
   coordinators: z.array(z.unknown()),
-  gateway: z.looseObject({ models: modelsSchema.exactOptional() }).exactOptional(),
+  gateway: z.looseObject({ pid: z.number().exactOptional(), models: modelsSchema.exactOptional() }).exactOptional(),
 });
 
 /** A status is read from memory and one key of Redis. */

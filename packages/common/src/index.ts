@@ -89,11 +89,14 @@ export { beginPulse, type Pulse, watchPulse } from "./lifecycle/pulse.js";
 export { crash, Shutdown } from "./lifecycle/run-service.js";
 export { serviceEnvironment } from "./lifecycle/service-environment.js";
 export { readSettings, serviceMain } from "./lifecycle/service-main.js";
+export { MemoryClaim, unclaimedMemory } from "./machine/memory-claims.js";
+export { mostOpenFiles } from "./machine/open-files.js";
+export { availableCores, availableMemory } from "./machine/this-machine.js";
 export { makeFolder } from "./make-folder.js";
 export { askOperations, type OperationsAnswer } from "./observability/ask-operations.js";
 export { explainBindError, type ListenAddress, listenOrExplain } from "./observability/listen.js";
 export { createLogger, type Logger, type LoggerOptions } from "./observability/logger.js";
-export { keepToConnections } from "./observability/most-connections.js";
+export { Connections, keepToConnections } from "./observability/most-connections.js";
 export { OperationsServer } from "./observability/operations-server.js";
 export { metricsPage, processRegistry } from "./observability/process-metrics.js";
 export { Stillness } from "./observability/stillness.js";
@@ -139,6 +142,7 @@ export {
   cancelledKey,
   eventsChannel,
   FINISHED_LOG_TTL_S,
+  handedKey,
   idempotentKey,
   type JobQueue,
   jobLockKey,

@@ -20,6 +20,20 @@ export interface ShardRange {
 /** Bytes of a shard's weights. */
 export function shardBytes(weights: ModelWeights, { first, last, embeds, heads }: ShardRange): number {
   if (embeds && heads) return weights.wholeBytes;
-  const layers = weights.layerBytes.slice(first, last).reduce((sum, bytes) => sum + bytes, 0);
-  return layers + (embeds ? weights.embeddingBytes : 0) + (heads ? weights.headBytes : 0);
+  return (
+    sum(weights.layerBytes.slice(first, last)) + (embeds ? weights.embeddingBytes : 0) + (heads ? weights.headBytes : 0)
+  );
 }
+
+/** Bytes of a shard's weights that are in none of those held already. */
+export function bytesBeyond(weights: ModelWeights, wanted: ShardRange, held: readonly ShardRange[]): number {
+  const isHeld = (layer: number): boolean => held.some((range) => isIn(range, layer));
+  const layers = weights.layerBytes.filter((_, layer) => isIn(wanted, layer) && !isHeld(layer));
+  const embeds = wanted.embeds && !held.some(({ embeds }) => embeds);
+  const heads = wanted.heads && !held.some(({ heads }) => heads);
+  return sum(layers) + (embeds ? weights.embeddingBytes : 0) + (heads ? weights.headBytes : 0);
+}
+
+const isIn = ({ first, last }: ShardRange, layer: number): boolean => first <= layer && layer < last;
+
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);

@@ -277,6 +277,7 @@ function createPipeline(
     security,
     registry,
     workersNeeded: workers,
+    weights: model.weights,
     grow: config.grow,
     plan: (members, lastPlan) => planPipeline(members, lastPlan, { model, settings }),
     shardSpec: (stage, pages) => shardSpec(stage, pages, { model, kvType, shape }),

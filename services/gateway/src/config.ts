@@ -101,8 +101,8 @@ export const gatewaySettings = {
     env: "RHONE_PIPELINE_WAIT_MS",
     schema: count(0).max(600_000).default(10_000),
     doc:
-      "How long after its pipeline was last ready a model's new requests wait for another one, in milliseconds, before " +
-      "they are refused with 503.",
+      "How long after its pipeline was last ready, or after the gateway's start, a model's new requests wait for " +
+      "another one, in milliseconds, before they are refused with 503.",
   },
   takesOver: {
     env: "RHONE_TAKES_OVER",
@@ -169,7 +169,9 @@ export const gatewaySettings = {
   mostConnections: {
     env: "RHONE_MOST_CONNECTIONS",
     schema: count(1).default(10_000),
-    doc: "Most open connections of clients; further ones are closed at once.",
+    doc:
+      "Most open connections of clients, or as many as the system's limit of open files leaves; a further one ends " +
+      "the oldest without a request, of the address with most.",
   },
   mostPipelined: {
     env: "RHONE_MOST_PIPELINED",

@@ -32,14 +32,17 @@ import { trimMemory } from "./text/text-model.js";
 /** Connections that wait to be accepted. Of 1,000 at once, those beyond Node's 511 were tried again after a second. */
 const BACKLOG = 4096;
 
-/** For a successor to be ready for the port, and for its predecessor to give it up. */
-const HAND_OVER_MS = 10_000;
+/** For a predecessor to give the port up. */
+const GIVE_UP_MS = 10_000;
 const LISTEN_AGAIN_MS = 10;
 
-/** Serves on until a successor is ready for the port; at once without a launcher, or when `hurry` aborts. */
-async function handOver(hurry: AbortSignal): Promise<void> {
+/**
+ * Serves on until a successor is ready for the port, within `mostMs`; at once without a launcher, or when `hurry`
+ * aborts.
+ */
+async function handOver(mostMs: number, hurry: AbortSignal): Promise<void> {
   announce({ kind: "retiring" });
-  const late = sleep(HAND_OVER_MS, undefined, { signal: hurry, ref: false }).catch(() => {});
+  const late = sleep(mostMs, undefined, { signal: hurry, ref: false }).catch(() => {});
   await Promise.race([released(), late]);
 }
 
@@ -48,7 +51,7 @@ async function listen(
   app: FastifyInstance,
   { host, port, takesOver }: Pick<GatewayConfig, "host" | "port" | "takesOver">,
 ): Promise<void> {
-  const deadline = performance.now() + (takesOver ? HAND_OVER_MS : 0);
+  const deadline = performance.now() + (takesOver ? GIVE_UP_MS : 0);
   if (takesOver) announce({ kind: "claims" });
   for (;;) {
     try {
@@ -127,8 +130,11 @@ await serviceMain(
     shutdown.add("model watch", served.watch());
     const { hurry } = shutdown;
     shutdown.add("http", async () => {
-      await handOver(hurry);
-      await drain(app, { timeoutMs: config.drainTimeoutMs, hurry, logger });
+      const { drainTimeoutMs } = config;
+      const startedAt = performance.now();
+      await handOver(drainTimeoutMs, hurry);
+      const timeoutMs = Math.max(0, startedAt + drainTimeoutMs - performance.now());
+      await drain(app, { timeoutMs, hurry, logger });
     });
     // Written now, as the first client to ask for it would hold up the others for 0.2 s.
     await app.ready();

@@ -66,6 +66,11 @@ export class AnswerReader {
     return ids.length;
   }
 
+  /** So far. */
+  get tokens(): number {
+    return this.#ids.length;
+  }
+
   get answer(): Answer {
     return {
       ids: this.#ids,

@@ -21,6 +21,7 @@ interface Plan {
 async function gatewayOf({ statuses, output }: Plan) {
   const broken = new Set<string>();
   const keys = new Set<unknown>();
+  const removed: string[] = [];
   let looks = 0;
   const batch = (status: string) =>
     JSON.stringify({
@@ -31,26 +32,32 @@ async function gatewayOf({ statuses, output }: Plan) {
     const asked = `${request.method} ${request.url}`;
     await text(request);
     if (request.method === "POST") keys.add(request.headers["idempotency-key"]);
+    if (request.method === "DELETE") {
+      // The first try removes the file, and its answer is lost.
+      removed.push(request.url ?? "");
+      if (broken.has(asked)) response.writeHead(404).end('{"error":{"message":"no file","code":"not_found"}}');
+    }
     if (!broken.has(asked)) {
       broken.add(asked);
       response.destroy();
-    } else if (asked === "POST /v1/files") response.end('{"id":"f1"}');
+    } else if (response.headersSent) return;
+    else if (asked === "POST /v1/files") response.end('{"id":"f1"}');
     else if (asked === "POST /v1/batches") response.end(batch("validating"));
     else if (asked === "GET /v1/batches/b1")
       response.end(batch(statuses[Math.min(looks++, statuses.length - 1)] ?? ""));
     else response.end(output.map((line) => `${line}\n`).join(""));
   });
-  return { url, keys };
+  return { url, keys, removed };
 }
 
 const { signal } = new AbortController();
 const ask = async (plan: Plan, patienceMs = 5000) => {
-  const { url, keys } = await gatewayOf(plan);
-  return { story: await askBatch([LINE, LINE], { url, patienceMs, signal }), keys };
+  const { url, keys, removed } = await gatewayOf(plan);
+  return { story: await askBatch([LINE, LINE], { url, patienceMs, signal }), keys, removed };
 };
 
-test("a batch is asked for patiently, made once, and judged", async () => {
-  const { story, keys } = await ask({
+test("a batch is asked for patiently, made once, judged, and its files removed", async () => {
+  const { story, keys, removed } = await ask({
     statuses: ["in_progress", "completed"],
     output: [result("line-0"), result("line-1")],
   });
@@ -59,6 +66,7 @@ test("a batch is asked for patiently, made once, and judged", async () => {
     judgement: { lines: 2, lost: [], doubled: [], failed: [], wrong: [] },
   });
   expect(keys.size).toBe(2); // the file's and the batch's, each sent twice
+  expect(new Set(removed)).toEqual(new Set(["/v1/files/f1", "/v1/files/out"]));
 });
 
 test("a line that is there twice, and one that is not there, are found", async () => {

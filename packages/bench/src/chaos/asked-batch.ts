@@ -18,9 +18,9 @@ export type BatchStory =
   | { readonly kind: "failed" | "hung"; readonly seconds: number; readonly lines: number; readonly why: string };
 
 /**
- * Uploads a batch, waits for its end and judges its lines. Requests are repeated while nobody answers; their keys keep
- * the file and the batch from being made twice. It hangs when no line ends for `patienceMs`. Rejects when the signal
- * of `asking` is aborted.
+ * Uploads a batch, waits for its end, judges its lines and removes its files. Requests are repeated while nobody
+ * answers; their keys keep the file and the batch from being made twice. It hangs when no line ends for `patienceMs`.
+ * Rejects when the signal of `asking` is aborted.
  */
 export async function askBatch(lines: readonly BatchLine[], asking: Asking): Promise<BatchStory> {
   const startedAt = performance.now();
@@ -68,6 +68,7 @@ class BatchRun {
     }
     const files = [batch.output_file_id, batch.error_file_id].filter((file) => file !== null);
     const texts = await Promise.all(files.map((file) => this.#get(`/v1/files/${file}/content`, textOf)));
+    await Promise.all([id, ...files].map((file) => this.#remove(`/v1/files/${file}`)));
     return texts.flatMap((text) => text.split("\n").filter((line) => line !== ""));
   }
 
@@ -80,6 +81,15 @@ class BatchRun {
       before = progressOf(batch);
       await pauseBeforeRetry(this.#asking.signal);
     }
+  }
+
+  /** A file that is not found was removed by a try whose answer was lost. */
+  async #remove(path: string): Promise<void> {
+    const { url, apiKey, signal } = this.#asking;
+    const init = { method: "DELETE", headers: authorization(apiKey), signal };
+    await requestPatiently(url + path, init, textOf).catch((error: unknown) => {
+      if (!(error instanceof RhoneError && error.code === "NOT_FOUND")) throw error;
+    });
   }
 
   #get<T>(path: string, read: (response: Response) => Promise<T>): Promise<T> {

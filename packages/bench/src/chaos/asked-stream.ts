@@ -33,6 +33,11 @@ export interface StreamStory {
   readonly end: StreamEnd;
 }
 
+export interface StreamManner {
+  /** The connection is given up once as many tokens have come, and another one takes the rest. */
+  readonly leaveAfter?: number;
+}
+
 /**
  * A resumable stream, read as docs/api.md tells clients: where the connection breaks they continue at Last-Event-ID,
  * and before they know where, they repeat the request with its Idempotency-Key.
@@ -48,13 +53,15 @@ export class AskedStream {
   readonly #hung = new AbortController();
   readonly #signal: AbortSignal;
   readonly #patience: NodeJS.Timeout;
+  #leaveAfter: number;
   #reader = new AnswerReader();
   #address: string | null = null;
   #lastId = "";
   #breaks = 0;
   #refusals = 0;
 
-  constructor(question: Question, asking: Asking) {
+  constructor(question: Question, asking: Asking, { leaveAfter = Number.POSITIVE_INFINITY }: StreamManner = {}) {
+    this.#leaveAfter = leaveAfter;
     this.#question = question;
     this.#asking = asking;
     this.#signal = AbortSignal.any([asking.signal, this.#hung.signal]);
@@ -114,7 +121,7 @@ export class AskedStream {
     return [url + path, { method: "POST", headers: { ...headers, ...own }, body: text, signal: this.#signal }];
   }
 
-  /** Reads events up to [DONE]; false when the connection breaks before. Throws the error that the stream tells. */
+  /** Reads events up to [DONE]; false when the connection breaks before, or is given up. Throws the stream's error. */
   async #isWhole(response: Response): Promise<boolean> {
     this.#address ??= response.headers.get("content-location");
     const decoder = new TextDecoder();
@@ -124,6 +131,9 @@ export class AskedStream {
         const events = (rest + decoder.decode(bytes as Uint8Array, { stream: true })).split("\n\n");
         rest = events.pop() ?? "";
         for (const event of events) if (this.#isLast(event)) return true;
+        if (this.#reader.tokens < this.#leaveAfter) continue;
+        this.#leaveAfter = Number.POSITIVE_INFINITY;
+        return false;
       }
     } catch (error) {
       this.#signal.throwIfAborted();

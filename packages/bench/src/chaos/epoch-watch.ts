@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { BreakableCluster } from "./breakable-cluster.js";
+import type { BreakableCluster } from "./local-cluster.js";
 
 const POLL_MS = 1000;
 

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { authorization } from "@rhone/client";
 import { type Answer, answerOf, type Chunk } from "./answer.js";
 import { askBatch, type BatchLine, type BatchStory } from "./asked-batch.js";
 import { AskedStream, type Asking, type StreamStory } from "./asked-stream.js";
@@ -33,9 +34,15 @@ export async function askKnown(questions: readonly Question[], asking: Asking) {
   return { known, refused };
 }
 
-async function askWhole({ path, body }: Question, { url, signal: over, patienceMs }: Asking): Promise<Answer> {
+/** `further` headers. */
+/** `further` headers. */
+export async function askWhole(
+  { path, body }: Question,
+  { url, signal: over, patienceMs, apiKey }: Asking,
+  further: Readonly<Record<string, string>> = {},
+): Promise<Answer> {
   const signal = AbortSignal.any([over, AbortSignal.timeout(patienceMs)]);
-  const headers = { "content-type": "application/json" };
+  const headers = { "content-type": "application/json", ...authorization(apiKey), ...further };
   const init = { method: "POST", headers, body: JSON.stringify(body), signal };
   return answerOf(await requestPatiently(url + path, init, async (response) => (await response.json()) as Chunk));
 }

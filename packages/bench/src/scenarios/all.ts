@@ -7,6 +7,7 @@ import { mixed } from "./mixed.js";
 import { overhead } from "./overhead.js";
 import { prefix } from "./prefix.js";
 import { scale } from "./scale.js";
+import { soak } from "./soak.js";
 import { speculate } from "./speculate.js";
 import { sweep } from "./sweep.js";
 import { slidingWindow } from "./window.js";
@@ -23,5 +24,6 @@ export const SCENARIOS: readonly Scenario[] = [
   scale,
   heldUp,
   chaos,
+  soak,
   kernels,
 ];

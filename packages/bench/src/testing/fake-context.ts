@@ -18,10 +18,13 @@ export function fakeContext(url: string): BenchContext {
       const target = await BenchTarget.open(url, { signal });
       return body(target).finally(() => target.close());
     },
-    withBreakableCluster: async () => {
-      throw new Error("A fake cluster has no processes");
-    },
+    withLocalCluster: withoutProcesses,
+    withBreakableCluster: withoutProcesses,
   };
 }
 
 const SIMULATION = fileURLToPath(new URL("../../../../services/coordinator/dist/simulation/main.js", import.meta.url));
+
+async function withoutProcesses(): Promise<never> {
+  throw new Error("A fake cluster has no processes");
+}

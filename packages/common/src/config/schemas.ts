@@ -59,10 +59,10 @@ export const redisUrlSetting = {
 
 export const hungAfterSetting = {
   env: "RHONE_HUNG_AFTER",
-  schema: z.coerce.number().min(1).max(3600).default(10),
+  schema: z.coerce.number().min(1).max(3600).default(4),
   doc:
     "Seconds without a turn of a process's event loop after which it counts as hung and is killed, to be started " +
-    "again; more under a debugger.",
+    "again; after a quarter of them it is woken, in case it was stopped. More under a debugger.",
 } as const;
 
 export const weightsDirSetting = {

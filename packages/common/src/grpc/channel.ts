@@ -1,3 +1,4 @@
+import { type AddressInfo, createServer, type Server as TcpServer } from "node:net";
 import {
   type ChannelOptions,
   Client,
@@ -9,14 +10,13 @@ import {
   type ServerInterceptor,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
-import { hostPort } from "../config/host-address.js";
-import { explainBindError, type ListenAddress } from "../observability/listen.js";
-import type { Role } from "../security/peer.js";
+import { type ListenAddress, listenOrExplain } from "../observability/listen.js";
 import { type Expected, SECRET_HEADER, type Security } from "../security/security.js";
+import { type CallerLimits, Callers } from "./callers.js";
 import { clientCredentials, serverCredentials } from "./credentials.js";
 import { toGrpcStatus } from "./error-status.js";
-import { CallerConnections, ServerWatch } from "./revoked-peers.js";
-import { type GuardedService, MOST_FRAME_BYTES } from "./services.js";
+import { ServerWatch } from "./server-watch.js";
+import { type GuardedMethod, type GuardedService, MOST_FRAME_BYTES } from "./services.js";
 
 const MiB = 1024 * 1024;
 
@@ -110,13 +110,15 @@ export interface Services {
 /** A gRPC server that is bound to a port. */
 export class GrpcServer {
   readonly port: number;
+  readonly #tcp: TcpServer;
   readonly #server: Server;
-  readonly #connections: CallerConnections;
+  readonly #callers: Callers;
 
-  private constructor(server: Server, connections: CallerConnections, port: number) {
+  private constructor(tcp: TcpServer, server: Server, callers: Callers) {
+    this.#tcp = tcp;
     this.#server = server;
-    this.#connections = connections;
-    this.port = port;
+    this.#callers = callers;
+    this.port = (tcp.address() as AddressInfo).port;
   }
 
   /**
@@ -125,62 +127,80 @@ export class GrpcServer {
    * other machines would reach without TLS, and for a port that needs more rights.
    */
   static async open(
-    { security, ...address }: ListenAddress & { readonly security: Security },
+    { security, limits, ...address }: ServerAddress,
     addServices: (services: Services) => void,
   ): Promise<GrpcServer> {
     security.checkExposure(address.host);
-    const callers = new Map<string, readonly Role[]>();
-    const connections = new CallerConnections(security);
-    const server = new Server({ ...OPTIONS, ...PATIENCE, interceptors: [guard({ security, callers, connections })] });
+    const methods = new Map<string, AnyMethod>();
+    const callers = new Callers(security, limits);
+    const server = new Server({ ...OPTIONS, ...PATIENCE, interceptors: [guard({ security, methods, callers })] });
     addServices({
       addService: (service, implementation) => {
-        for (const method of Object.values(service)) callers.set(method.path, method.callers);
+        for (const method of Object.values(service)) methods.set(method.path, method);
         server.addService(service, implementation);
       },
     });
-    const port = await new Promise<number>((resolve, reject) => {
-      server.bindAsync(hostPort(address.host, address.port), serverCredentials(security), (error, bound) => {
-        if (error === null) resolve(bound);
-        else reject(explainBindError(withCode(error), address));
-      });
+    const connections = server.createConnectionInjector(serverCredentials(security));
+    // Half-open, as HTTP/2's own server has them: a peer may end its side before it has read all.
+    const tcp = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+      callers.follow(socket);
+      connections.injectConnection(socket);
     });
-    return new GrpcServer(server, connections, port);
+    await listenOrExplain(tcp, address);
+    return new GrpcServer(tcp, server, callers);
   }
 
   /** Ends all connections at once. */
   close(): void {
-    this.#connections.close();
+    this.#tcp.close();
     this.#server.forceShutdown();
+    this.#callers.close();
   }
 }
 
-interface Guarded {
+interface ServerAddress extends ListenAddress {
   readonly security: Security;
-  readonly callers: ReadonlyMap<string, readonly Role[]>;
-  readonly connections: CallerConnections;
+  readonly limits?: Partial<CallerLimits>;
 }
 
-/** Refuses a call before any of its messages is read. */
+// biome-ignore lint/suspicious/noExplicitAny: methods have different messages
+type AnyMethod = GuardedMethod<any, any>;
+
+interface Guarded {
+  readonly security: Security;
+  readonly methods: ReadonlyMap<string, AnyMethod>;
+  readonly callers: Callers;
+}
+
+/** Refuses a call before any of its messages is read, and a message that is too long at its first bytes. */
 const guard =
-  ({ security, callers, connections }: Guarded): ServerInterceptor =>
-  ({ path }, call) =>
-    new ServerInterceptingCall(call, {
+  ({ security, methods, callers }: Guarded): ServerInterceptor =>
+  ({ path }, call) => {
+    const method = methods.get(path);
+    const { roles, mostBytes } = { roles: method?.callers ?? [], mostBytes: method?.mostBytes ?? 0 };
+    keepMessagesTo(mostBytes, call);
+    let release = (): void => {};
+    return new ServerInterceptingCall(call, {
       start: (next) =>
         next({
           onReceiveMetadata: (metadata, pass) => {
-            const refusal = security.refusalOf(call, metadata, { path, callers: callers.get(path) ?? [] });
-            if (refusal === null) {
-              if (security.identity !== null) connections.note(call);
-              return pass(metadata);
+            const refusal = security.refusalOf(call, metadata, { path, callers: roles });
+            if (refusal !== null) return call.sendStatus(toGrpcStatus(refusal));
+            try {
+              release = callers.admit(call, mostBytes);
+            } catch (error) {
+              return call.sendStatus(toGrpcStatus(error));
             }
-            call.sendStatus(toGrpcStatus(refusal));
+            pass(metadata);
           },
+          onCancel: () => release(),
         }),
     });
+  };
 
-/** gRPC has the system's error code only in the message, and none for a host name that is not known. */
-function withCode(error: Error): NodeJS.ErrnoException {
-  const unknownHost = error.message.startsWith("Name resolution failed") ? "ENOTFOUND" : undefined;
-  const code = /EADDRINUSE|EACCES|EADDRNOTAVAIL|EAFNOSUPPORT|EINVAL/.exec(error.message)?.[0] ?? unknownHost;
-  return code === undefined ? error : Object.assign(error, { code });
+/** gRPC's library has one limit for all methods of a server: a call of 64 KiB at most could make it keep 64 MiB. */
+function keepMessagesTo(mostBytes: number, call: object): void {
+  const inside = call as { readonly decoder: { maxReadMessageLength: number }; maxReceiveMessageSize: number };
+  inside.maxReceiveMessageSize = mostBytes;
+  inside.decoder.maxReadMessageLength = mostBytes;
 }

@@ -7,6 +7,9 @@ import { toGrpcStatus } from "./error-status.js";
 import { LOOK_MS } from "./frame-link.js";
 import type { Frame, Heard } from "./services.js";
 
+/** Looks without a byte after which the sender is gone: 15 s, far longer than it waits itself. */
+const GONE_LOOKS = 30;
+
 /** The sending end of one hop. */
 export interface FrameSender {
   /** Null where certificates don't tell. */
@@ -40,11 +43,14 @@ export function flowHandler(open: (sender: FrameSender) => FrameReceiver): handl
     };
     const { accept, ended } = open({ peer: peerOf(stream), refuse });
     const connection = connectionOf(stream);
-    let heard = 0;
+    let bytes = 0;
+    let looksUnheard = 0;
     const hearing = setInterval(() => {
-      const bytes = bytesFrom(connection);
-      if (bytes > heard && !isRefused) stream.write({});
-      heard = bytes;
+      const before = bytes;
+      bytes = bytesFrom(connection);
+      looksUnheard = bytes > before ? 0 : looksUnheard + 1;
+      if (looksUnheard === 0 && !isRefused) stream.write({});
+      if (looksUnheard >= GONE_LOOKS) connection?.destroy();
     }, LOOK_MS);
     stream.on("data", (frame: Frame) => {
       if (isRefused) return;

@@ -14,8 +14,8 @@ const serialize =
     return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   };
 
-/** A method, and who may call it. */
-export type GuardedMethod<Req, Res> = MethodDefinition<Req, Res> & { readonly callers: readonly Role[] };
+/** A method, who may call it, and with how much. */
+export type GuardedMethod<Req, Res> = MethodDefinition<Req, Res> & Pick<MethodTraits, "callers" | "mostBytes">;
 
 // biome-ignore lint/suspicious/noExplicitAny: methods of a service have different messages
 export type GuardedService = Readonly<Record<string, GuardedMethod<any, any>>>;
@@ -30,23 +30,20 @@ interface MethodTraits {
   readonly requestStream: boolean;
   readonly responseStream: boolean;
   readonly callers: readonly Role[];
-  /** Longest request; what is longer ends the call. */
+  /** Longest message of a caller; a longer one ends the call at its first bytes. */
   readonly mostBytes: number;
 }
 
 export function guardedMethod<Req, Res>(
   path: string,
   [request, response]: readonly [Codec<Req>, Codec<Res>],
-  { mostBytes, ...traits }: MethodTraits,
+  traits: MethodTraits,
 ): GuardedMethod<Req, Res> {
   return {
     path,
     ...traits,
     requestSerialize: serialize(request),
-    requestDeserialize: (bytes) => {
-      if (bytes.byteLength <= mostBytes) return request.decode(bytes);
-      throw new Error(`${bytes.byteLength} bytes; at most ${mostBytes}`);
-    },
+    requestDeserialize: (bytes) => request.decode(bytes),
     responseSerialize: serialize(response),
     responseDeserialize: (bytes) => response.decode(bytes),
   };

@@ -11,7 +11,10 @@ const GUARD = fileURLToPath(new URL("../../dist/lifecycle/guard-main.js", import
 const SETTINGS = "{ logLevel: common.logLevelSetting, hungAfter: common.hungAfterSetting }";
 const PATIENCE = { timeout: 20_000, interval: 20 };
 
-/** A guard, and a service under it that logs "up" with its process id and then does `more`. */
+/**
+ * A guard, and a service under it that logs "up" with its process id and then does `more`. The guard is the one that
+ * looks whether its event loop turns.
+ */
 async function guarded(more = "") {
   const folder = await mkdtemp(join(tmpdir(), "rhone-guard-"));
   const entry = join(folder, "service.mjs");
@@ -26,7 +29,7 @@ async function guarded(more = "") {
     });`,
   );
   const env = { ...process.env, RHONE_HUNG_AFTER: "2" };
-  const args = [GUARD, entry, "--log-level", "info"];
+  const args = [GUARD, entry, "--log-level", "info", "--hung-after", "600"];
   const guard = spawn(process.execPath, args, { env, stdio: ["ignore", "pipe", "inherit"] });
   const exited = once(guard, "exit").then(([code]) => code);
   onTestFinished(async () => {
@@ -64,10 +67,15 @@ describe("a guard", { timeout: 30_000 }, () => {
     expect(await exited).toBe(7);
   });
 
-  it("kills a service that was stopped, says so, and ends with 137", async () => {
-    const { exited, log, pidOfService } = await guarded(
-      "setTimeout(() => process.kill(process.pid, 'SIGSTOP'), 1500);",
+  it("wakes a service that was stopped", async () => {
+    const { log } = await guarded(
+      "process.on('SIGCONT', () => logger.info('woken')); setTimeout(() => process.kill(process.pid, 'SIGSTOP'), 100);",
     );
+    await expect.poll(() => log().map(({ msg }) => msg), PATIENCE).toContain("woken");
+  });
+
+  it("kills a service that hangs, says so, and ends with 137", async () => {
+    const { exited, log, pidOfService } = await guarded("setTimeout(() => { for (;;); }, 1500);");
     const childPid = await pidOfService();
     expect(await exited).toBe(137);
     const problem = "hung: its event loop did not turn for 2 s";

@@ -9,42 +9,45 @@ describe("watchPulse", () => {
   afterEach(() => void vi.useRealTimers());
 
   function watched(hungAfterMs: number) {
-    const child = new EventEmitter();
-    const [onLate, onHung] = [vi.fn(), vi.fn()];
-    watchPulse(child as ChildProcess, { hungAfterMs, onLate, onHung });
-    return { onLate, onHung, child, pulse: () => child.emit("message", { kind: "pulse" }) };
+    const kill = vi.fn();
+    const child = Object.assign(new EventEmitter(), { kill });
+    const onHung = vi.fn();
+    watchPulse(child as unknown as ChildProcess, { hungAfterMs, onHung });
+    return { kill, onHung, child, pulse: () => child.emit("message", { kind: "pulse" }) };
   }
 
   it("leaves a child alone that pulses, however irregularly", () => {
-    const { pulse, onLate, onHung } = watched(10_000);
+    const { pulse, kill, onHung } = watched(10_000);
     for (let second = 0; second < 100; second++) {
-      if (second % 4 === 0) pulse();
+      if (second % 2 === 0) pulse();
       vi.advanceTimersByTime(1000);
     }
-    expect([onLate.mock.calls.length, onHung.mock.calls.length]).toEqual([0, 0]);
+    expect([kill.mock.calls.length, onHung.mock.calls.length]).toEqual([0, 0]);
   });
 
   it("gives a child that starts 180 s", () => {
-    const { child, onLate, onHung } = watched(10_000);
+    const { child, kill, onHung } = watched(10_000);
     child.emit("message", { kind: "listening" });
     vi.advanceTimersByTime(180_000);
-    expect([onLate.mock.calls.length, onHung.mock.calls.length]).toEqual([0, 0]);
-    vi.advanceTimersByTime(1000);
+    expect([kill.mock.calls.length, onHung.mock.calls.length]).toEqual([0, 0]);
+    vi.advanceTimersByTime(500);
     expect(onHung).toHaveBeenCalledExactlyOnceWith("did not start within 180 s");
   });
 
-  it("gives a silent child half of the time to be woken, and all of it before it is hung", () => {
-    const { pulse, onLate, onHung } = watched(10_000);
+  it("wakes a silent child after a quarter of the time, and gives it all of the time before it is hung", () => {
+    const { pulse, kill, onHung } = watched(4000);
     vi.advanceTimersByTime(100_000);
     pulse();
-    vi.advanceTimersByTime(5000);
-    expect([onLate.mock.calls.length, onHung.mock.calls.length]).toEqual([0, 0]);
     vi.advanceTimersByTime(1000);
-    expect([onLate.mock.calls.length, onHung.mock.calls.length]).toEqual([1, 0]);
-    vi.advanceTimersByTime(5000);
-    expect([onLate.mock.calls.length, onHung.mock.calls.length]).toEqual([1, 1]);
+    expect([kill.mock.calls.length, onHung.mock.calls.length]).toEqual([0, 0]);
+    vi.advanceTimersByTime(500);
+    expect(kill).toHaveBeenCalledExactlyOnceWith("SIGCONT");
+    vi.advanceTimersByTime(2500);
+    expect(onHung).not.toHaveBeenCalled();
+    vi.advanceTimersByTime(500);
+    expect(onHung).toHaveBeenCalledExactlyOnceWith("hung: its event loop did not turn for 4 s");
     vi.advanceTimersByTime(1e6);
-    expect(onHung).toHaveBeenCalledExactlyOnceWith("hung: its event loop did not turn for 10 s");
+    expect([kill.mock.calls.length, onHung.mock.calls.length]).toEqual([1, 1]);
   });
 
   it("watches a child no longer that has ended", () => {
@@ -56,17 +59,28 @@ describe("watchPulse", () => {
   });
 });
 
-it("a stopped service is noticed, one that turns is not", { timeout: 30_000 }, async () => {
-  const stopped = new TestChild(
-    "await common.serviceMain({ service: 'x', settings: { logLevel: common.logLevelSetting, hungAfter: common.hungAfterSetting } }, async () => {});",
+const SERVICE = "{ service: 'x', settings: { logLevel: common.logLevelSetting, hungAfter: common.hungAfterSetting } }";
+
+it("a stopped service is woken, and lives on", { timeout: 30_000 }, async () => {
+  const woken = "process.on('SIGCONT', () => process.send({ kind: 'woken' }));";
+  const child = new TestChild(`await common.serviceMain(${SERVICE}, async () => {}); ${woken}`);
+  const hung = vi.fn();
+  watchPulse(child.process, { hungAfterMs: 4000, onHung: hung });
+  expect(await child.message()).toEqual({ kind: "pulse" });
+  expect(await child.message()).toEqual({ kind: "pulse" });
+  child.process.kill("SIGSTOP");
+  await child.answer("woken");
+  await child.answer("pulse");
+  expect(hung).not.toHaveBeenCalled();
+});
+
+it("a service whose loop does not turn is noticed", { timeout: 30_000 }, async () => {
+  const child = new TestChild(
+    `await common.serviceMain(${SERVICE}, async () => {}); process.once('message', () => { for (;;); });`,
+    { flags: ["--hung-after", "600"] },
   );
-  const events: string[] = [];
-  const hung = new Promise<void>((resolve) =>
-    watchPulse(stopped.process, { hungAfterMs: 2000, onLate: () => events.push("late"), onHung: () => resolve() }),
-  );
-  expect(await stopped.message()).toEqual({ kind: "pulse" });
-  expect(await stopped.message()).toEqual({ kind: "pulse" });
-  stopped.process.kill("SIGSTOP");
-  await hung;
-  expect(events).toEqual(["late"]);
+  const hung = new Promise<string>((resolve) => watchPulse(child.process, { hungAfterMs: 2000, onHung: resolve }));
+  await child.answer("pulse");
+  child.process.send("go");
+  expect(await hung).toBe("hung: its event loop did not turn for 2 s");
 });

@@ -2,7 +2,7 @@ import type { ChildProcess } from "node:child_process";
 import { Stillness } from "../observability/stillness.js";
 
 /** How often a service shows its launcher that its event loop turns, and how often the launcher looks. */
-const PULSE_MS = 1000;
+const PULSE_MS = 500;
 /** For a service to start; long enough to read a large vocabulary or append-only file. */
 const START_DEADLINE_MS = 180_000;
 
@@ -30,24 +30,23 @@ export function beginPulse(): void {
 export interface PulseWatchOptions {
   /** Seconds are counted in looks of this process, so one that was suspended itself blames no child for that time. */
   readonly hungAfterMs: number;
-  /** Called at half of `hungAfterMs`, when the child may still be woken. */
-  readonly onLate?: () => void;
-  /** Called at most once, with what is wrong: "hung: its event loop did not turn for 10 s". */
+  /** Called at most once, with what is wrong: "hung: its event loop did not turn for 4 s". */
   readonly onHung: (problem: string) => void;
 }
 
 /**
  * Watches the pulse of a forked child. A child that starts may be busy for 180 s; from its first pulse on it must not
- * miss as many as make `hungAfterMs`. Ends with the child, or by the function that it returns.
+ * miss as many as make `hungAfterMs`. At a quarter of that it is woken, in case it was stopped: a signal that one which
+ * runs does not notice. Ends with the child, or by the function that it returns.
  */
-export function watchPulse(child: ChildProcess, { hungAfterMs, onLate, onHung }: PulseWatchOptions): () => void {
+export function watchPulse(child: ChildProcess, { hungAfterMs, onHung }: PulseWatchOptions): () => void {
   const stillness = new Stillness();
   const starting = Math.ceil(START_DEADLINE_MS / PULSE_MS);
   const turning = Math.ceil(hungAfterMs / PULSE_MS);
   let pulses = 0;
   const timer = setInterval(() => {
     const still = stillness.look(pulses);
-    if (pulses > 0 && still === Math.ceil(turning / 2)) onLate?.();
+    if (pulses > 0 && still === Math.ceil(turning / 4)) child.kill("SIGCONT");
     if (still < (pulses > 0 ? turning : starting)) return;
     clearInterval(timer);
     if (pulses > 0) onHung(`hung: its event loop did not turn for ${hungAfterMs / 1000} s`);

@@ -63,7 +63,7 @@ describe("serviceMain", { timeout: 30_000 }, () => {
   --port        TEST_PORT         The port to bind. Default: 7100. Takes 0 to 65535.
   --url         TEST_URL          A Redis. Required.
   --log-level   RHONE_LOG_LEVEL   Least severe messages in the log: debug, info, warn, error or silent. Default: info.
-  --hung-after  RHONE_HUNG_AFTER  Seconds without a turn of a process's event loop after which it counts as hung and is killed, to be started again; more under a debugger. Default: 10. Takes 1 to 3600.
+  --hung-after  RHONE_HUNG_AFTER  Seconds without a turn of a process's event loop after which it counts as hung and is killed, to be started again; after a quarter of them it is woken, in case it was stopped. More under a debugger. Default: 4. Takes 1 to 3600.
 `);
     expect(child.announcements).toEqual([]);
   });

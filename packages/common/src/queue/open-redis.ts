@@ -31,8 +31,8 @@ export interface OpenRedisOptions {
   /** Shown by CLIENT LIST. */
   readonly name: string;
   /**
-   * Whether commands wait for Redis to come back, as BullMQ's consumers must; otherwise they fail after 3 tries, or
-   * when Redis takes them and answers nothing for 20 s.
+   * Whether commands wait for Redis to come back, as BullMQ's consumers must; otherwise they fail after 10 tries, 4 to
+   * 6 s, in which a Redis that is restarted is back, or when Redis takes them and answers nothing for 20 s.
    */
   readonly waits: boolean;
   readonly onError: (error: Error) => void;
@@ -40,12 +40,14 @@ export interface OpenRedisOptions {
 
 /** Longer than a Redis that hangs takes to be replaced; a command that nobody answers fails then. */
 const COMMAND_DEADLINE_MS = 20_000;
+/** Connections that are tried before the commands that wait fail. */
+const TRIES = 10;
 
 /**
  * Connects to Redis; resolves when it has answered a PING. A connection lost later is opened again, with tries 0.1 to
- * 2 s apart. `unix:///path` names a socket, `rhone://host:port` a cluster's private Redis at the machine that made the
- * cluster. Throws INVALID_CONFIG for files that can't be used, and REDIS_UNAVAILABLE when Redis does not answer within
- * 10 s.
+ * 0.5 s apart. `unix:///path` names a socket, `rhone://host:port` a cluster's private Redis at the machine that made
+ * the cluster. Throws INVALID_CONFIG for files that can't be used, and REDIS_UNAVAILABLE when Redis does not answer
+ * within 10 s.
  */
 export async function openRedis({ url, files = {}, name, waits, onError }: OpenRedisOptions): Promise<Redis> {
   const security = url.startsWith(CLUSTER_SCHEME) ? openSecurity(securityIn(url, files)) : null;
@@ -54,8 +56,8 @@ export async function openRedis({ url, files = {}, name, waits, onError }: OpenR
   const options = {
     ...(security === null ? tlsOf(url, files) : tlsOfCluster(security)),
     connectionName: name,
-    maxRetriesPerRequest: waits ? null : 3,
-    retryStrategy: (attempt: number) => Math.min(50 * 2 ** Math.min(attempt, 6), 2000),
+    maxRetriesPerRequest: waits ? null : TRIES,
+    retryStrategy: (attempt: number) => Math.min(50 * 2 ** Math.min(attempt, 6), 500),
     connectTimeout: 5000,
     lazyConnect: true,
     ...(!waits && { commandTimeout: COMMAND_DEADLINE_MS }),

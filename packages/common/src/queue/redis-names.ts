@@ -46,6 +46,9 @@ export const jobLockKey = (job: JobQueue & Pick<GenerationJob, "requestId">): st
 /** Hash: by waiting jobs, which coordinators are called for them; see the coordinator's hand-out.ts. */
 export const callsKey = (queue: JobQueue): string => ofModel(`${REDIS_PREFIX}:calls:${queue.lane}`, queue);
 
+/** Hash: by coordinators, the jobs that each was handed last; see the coordinator's hand-out.ts. */
+export const handedKey = (queue: JobQueue): string => ofModel(`${REDIS_PREFIX}:handed:${queue.lane}`, queue);
+
 /** Channel: the lane of which a coordinator shall take jobs. */
 export const callChannel = (coordinatorId: string): string => `${REDIS_PREFIX}:call:${coordinatorId}`;
 

@@ -8,6 +8,7 @@ type Advise = (address: Pointer, bytes: number, advice: number) => number;
 /** `MADV_HUGEPAGE` of Linux. */
 const MADV_HUGEPAGE = 14;
 const HUGE = 2n * 1024n * 1024n;
+const USUAL = 4096n;
 
 let advise: Advise | undefined;
 
@@ -18,11 +19,13 @@ let advise: Advise | undefined;
 export function preferHugePages({ engine: { backend }, device }: NativeBackend, buffer: Pointer): void {
   if (describeDevice(backend, device).kind !== "cpu") return;
   advise ??= findAdvise();
-  const address = backend.bufferGetBase(buffer);
-  const bytes = backend.bufferGetSize(buffer);
-  const start = ((address + HUGE - 1n) / HUGE) * HUGE;
-  const end = ((address + BigInt(bytes)) / HUGE) * HUGE;
-  if (end > start) advise(start as Pointer, Number(end - start), MADV_HUGEPAGE);
+  const first = backend.bufferGetBase(buffer);
+  const end = first + BigInt(backend.bufferGetSize(buffer));
+  const within = (start: bigint, size: bigint): boolean =>
+    end >= start + HUGE && advise?.(start as Pointer, Number(((end - start) / size) * size), MADV_HUGEPAGE) === 0;
+  // Buffers of layers follow each other in memory: a huge page may hold the end of one and the start of the next.
+  if (within((first / USUAL) * USUAL, USUAL)) return;
+  within(((first + HUGE - 1n) / HUGE) * HUGE, HUGE);
 }
 
 function findAdvise(): Advise {

@@ -35,7 +35,15 @@ async function openWorker(id: string, process: () => Promise<void>, lockDuration
   await subscriber.subscribe(callChannel(id));
   const timing = { lockDuration, stalledInterval: lockDuration / 2, maxStalledCount: 100 };
   const lease = new Lease({ redis, id, model: "m", lockMs: lockDuration });
-  const options = { lane: "interactive", loads, lease, connection: redis, prefix: REDIS_PREFIX, ...timing } as const;
+  const options = {
+    lane: "interactive",
+    loads,
+    lease,
+    redis,
+    connection: redis,
+    prefix: REDIS_PREFIX,
+    ...timing,
+  } as const;
   const worker = new AskingWorker(NAME, process, options);
   worker.on("error", () => {});
   onTestFinished(async () => {
@@ -96,6 +104,22 @@ describe("a worker that asks", () => {
     const from = { lane: "interactive", toKey: queue.toKey, token: "token", lockMs: LOCK_MS } as const;
     expect(await afterwards(() => loadsOf("a").take(from))).toEqual(own);
     expect(own.active).toEqual(["r"]);
+  });
+
+  it("puts jobs back at once whose answer was lost with the connection", async () => {
+    const begun = countTo(4);
+    const worker = await openWorker("a", async () => begun.count());
+    await addTo(openQueue(), 4);
+    const run = redis.eval.bind(redis);
+    // The client sends a command again whose answer it has not got.
+    const asked = vi.spyOn(redis, "eval").mockImplementationOnce(async (...args: Parameters<typeof run>) => {
+      expect(await run(...args)).toHaveLength(4);
+      redis.emit("close");
+      return run(...args);
+    });
+    onTestFinished(() => asked.mockRestore());
+    void worker.run();
+    await begun.reached; // their locks last for a minute
   });
 
   it("needs few round trips for many jobs: 4 for each of 8 workers and 128 jobs", async () => {

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Condition, GenerationJob } from "@rhone/common";
 import { type Processor, raw2NextJobData, Worker, type WorkerOptions } from "bullmq";
+import type { Redis } from "ioredis";
+import { isRefused } from "./insist.js";
 import type { Lease } from "./lease.js";
 import type { ReplicaLoads, Taken } from "./replica-loads.js";
 
@@ -10,6 +12,8 @@ const RETRY_MS = 1000;
 const LISTEN_S = 5;
 
 export interface AskingOptions extends WorkerOptions {
+  /** Borrowed; jobs are asked for on it. */
+  readonly redis: Redis;
   readonly lockDuration: number;
   readonly lane: GenerationJob["lane"];
   readonly loads: ReplicaLoads;
@@ -26,11 +30,17 @@ export class AskingWorker extends Worker {
   readonly #jobs = new Set<Promise<void>>();
   #taken = 0;
   #isListening = false;
+  /** How often the connection broke on which jobs are asked for. */
+  #breaks = 0;
+  readonly #countBreak = (): void => {
+    this.#breaks++;
+  };
 
   /** Takes nothing until `run` is called. `process`: as BullMQ's. */
   constructor(name: string, process: Processor, options: AskingOptions) {
     super(name, process, { ...options, autorun: false });
     this.#options = options;
+    options.redis.on("close", this.#countBreak);
   }
 
   /** Takes jobs until the worker is closed, but for when it is paused. */
@@ -52,11 +62,15 @@ export class AskingWorker extends Worker {
   putBack(requestId: string, token: string): Promise<boolean> {
     return this.backend.moveJobFromActiveToWait(requestId, token).then(
       () => true,
-      () => false,
+      (error) => {
+        if (isRefused(error)) throw error;
+        return false;
+      },
     );
   }
 
   override close(force?: boolean): Promise<void> {
+    this.#options.redis.off("close", this.#countBreak);
     const closed = super.close(force);
     this.#changed.notify();
     return closed;
@@ -82,10 +96,21 @@ export class AskingWorker extends Worker {
     if (this.paused || this.closing !== undefined) return 0;
     const { lane, lease, lockDuration } = this.#options;
     const token = lease.token(this.#taken++);
+    const breaks = this.#breaks;
     const asked = this.#options.loads.take({ lane, toKey: this.toKey, token, lockMs: lockDuration });
     const taken = await asked.catch((error) => this.#failed(error, []));
     for (const job of taken) this.#begin(job, token);
+    if (this.#breaks !== breaks) await this.#putBackUnheard(token, new Set(taken.map(({ id }) => id)));
     return taken.length;
+  }
+
+  /** An answer that was lost with its connection has handed out jobs that nobody knows of. */
+  async #putBackUnheard(token: string, heard: ReadonlySet<string>): Promise<void> {
+    const { redis } = this.#options;
+    const ids = (await redis.lrange(this.toKey("active"), 0, -1)).filter((id) => !heard.has(id));
+    if (ids.length === 0) return;
+    const locks = await redis.mget(ids.map((id) => `${this.toKey(id)}:lock`));
+    await Promise.all(ids.map((id, at) => locks[at] === token && this.putBack(id, token)));
   }
 
   #begin(taken: Taken, token: string): void {

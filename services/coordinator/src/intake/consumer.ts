@@ -29,6 +29,8 @@ export class Consumer {
   #beat: NodeJS.Timeout | undefined;
   /** There may be jobs of coordinators whose leases are over; there may be before this one was started. */
   #hasOrphans = true;
+  /** Another coordinator may have taken jobs of this one, whose lease was over. */
+  #mayHaveLost = false;
   #closed = false;
 
   private constructor(options: ConsumerOptions) {
@@ -89,8 +91,10 @@ export class Consumer {
   async #renew(): Promise<void> {
     try {
       const { wasOver, haveEnded } = await this.#lease.renew();
-      if (wasOver) await Promise.all(this.#lanes.map((lane) => lane.giveUpLost()));
+      this.#mayHaveLost ||= wasOver;
       this.#hasOrphans ||= haveEnded;
+      if (this.#mayHaveLost) await Promise.all(this.#lanes.map((lane) => lane.giveUpLost()));
+      this.#mayHaveLost = false;
       await this.#releaseOrphans();
     } catch (err) {
       this.#options.logger.warn({ err }, "lease not renewed, trying again");

@@ -1,12 +1,13 @@
 import { callsKey, loadsKey } from "@rhone/common";
 import fc from "fast-check";
 import type { Redis } from "ioredis";
-import { expect, it } from "vitest";
+import { expect, it, onTestFinished, vi } from "vitest";
 import { useRedis } from "../testing/use-redis.js";
 import { ReplicaLoads } from "./replica-loads.js";
 
 const keyOf = (type: string): string => `queue:${type}`;
-const QUEUE = { lane: "interactive", toKey: keyOf, token: "token", lockMs: 60_000 } as const;
+let questions = 0;
+const queue = () => ({ lane: "interactive", toKey: keyOf, token: `token:${questions++}`, lockMs: 60_000 }) as const;
 const [WAIT, TURNS, ACTIVE] = [keyOf("wait"), keyOf("prioritized"), keyOf("active")];
 const LINKS = "aaaaaaaaaaabbbbbbbbbbb";
 
@@ -42,7 +43,7 @@ const waiting = async (): Promise<readonly string[]> => [
 ];
 
 async function take({ loads, holds }: Coordinator): Promise<readonly string[]> {
-  const ids = (await loads.take(QUEUE)).map(({ id }) => id);
+  const ids = (await loads.take(queue())).map(({ id }) => id);
   for (const id of ids) holds.add(id);
   return ids;
 }
@@ -79,6 +80,23 @@ it("nothing is taken from a queue that is paused", async () => {
   await put("r0");
   await redis.hset(keyOf("meta"), "paused", 1);
   expect(await take(open("a", 1))).toEqual([]);
+});
+
+it("a question that comes again, because the connection broke before its answer, has the same answer", async () => {
+  const { loads } = open("a", 2);
+  for (let job = 0; job < 6; job++) await put(`r${job}`);
+  const question = queue();
+  const evaluate = redis.eval.bind(redis);
+  const spy = vi.spyOn(redis, "eval").mockImplementation(async (...args) => {
+    await evaluate(...args);
+    return evaluate(...args);
+  });
+  onTestFinished(() => spy.mockRestore());
+  const taken = await loads.take(question);
+  expect(taken.map(({ id }) => id)).toEqual(["r0", "r1", "r2", "r3"]);
+  expect(taken[0]?.fields).toContain("data");
+  expect(await redis.lrange(ACTIVE, 0, -1)).toHaveLength(4);
+  expect(await loads.take(queue())).toEqual([]);
 });
 
 const which = fc.nat(2);

@@ -5,10 +5,13 @@ import { COSTS } from "./replica-costs.js";
  * the others. One script, so that a job is in its queue or taken, also when its taker dies.
  *
  * KEYS: the loads; of BullMQ's queue the jobs with turns, those without, those that run, its events and its settings;
- * and who is called for which job. ARGV: as COSTS, then the lane, the beginning of BullMQ's keys of jobs, the beginning
- * of channels, how long a coordinator has time to take a job (ms), the most jobs to look at, and bytes of jobs after
- * which no more are read or taken; the taker's time (Unix milliseconds), and the locks' token and milliseconds. Returns
- * of each job taken its id, the rows to be computed here, and its fields.
+ * who is called for which job; and what was handed to whom last. ARGV: as COSTS, then the lane, the beginning of
+ * BullMQ's keys of jobs, the beginning of channels, how long a coordinator has time to take a job (ms), the most jobs
+ * to look at, and bytes of jobs after which no more are read or taken; the taker's time (Unix milliseconds), and the
+ * locks' token and milliseconds. Returns of each job taken its id, the rows to be computed here, and its fields.
+ *
+ * When a connection breaks before Redis has answered, the same question comes again, known by its token: the answer is
+ * what was taken then, which would be nobody's otherwise until its locks expire.
  *
  * The first that asks decides who takes a job, and calls that one. Others believe it, until the job is taken, or that
  * coordinator is slow, gone, or can hold no more. Jobs that wait to be taken count in the costs of those behind them.
@@ -17,6 +20,21 @@ export const HAND_OUT = `${COSTS}
 local LANE, JOB, CALL, SLOW = ARGV[6], ARGV[7], ARGV[8], tonumber(ARGV[9])
 local MOST, BYTES = tonumber(ARGV[10]), tonumber(ARGV[11])
 local TURNS, WAIT, ACTIVE, EVENTS, SETTINGS, CALLED = KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
+local HANDED, TOKEN = KEYS[8], ARGV[13]
+
+local last = redis.call("HGET", HANDED, ME)
+last = last and cjson.decode(last)
+if last and last.token == TOKEN then
+  local again = {}
+  for _, job in ipairs(last.jobs) do
+    local key = JOB .. job[1]
+    if redis.call("GET", key .. ":lock") == TOKEN then
+      again[#again + 1] = {job[1], job[2], redis.call("HGETALL", key)}
+    end
+  end
+  return again
+end
+
 if redis.call("HEXISTS", SETTINGS, "paused") == 1 then return {} end
 
 local loads, by_id, called, room = living(), {}, {}, 0
@@ -62,16 +80,17 @@ local function choose(job, slow)
 end
 
 -- As BullMQ moves a job to those that run.
-local taken, bytes_taken = {}, 0
+local taken, handed, bytes_taken = {}, {}, 0
 local function take(job, lacks)
   local key = JOB .. job
-  redis.call("SET", key .. ":lock", ARGV[13], "PX", ARGV[14])
+  redis.call("SET", key .. ":lock", TOKEN, "PX", ARGV[14])
   redis.call("LPUSH", ACTIVE, job)
   if redis.call("ZREM", TURNS, job) == 0 then redis.call("LREM", WAIT, -1, job) end
   redis.call("XADD", EVENTS, "*", "event", "active", "jobId", job, "prev", "waiting")
   redis.call("HSET", key, "processedOn", ARGV[12])
   redis.call("HINCRBY", key, "ats", 1)
   taken[#taken + 1] = {job, tonumber(lacks), redis.call("HGETALL", key)}
+  handed[#handed + 1] = {job, tonumber(lacks)}
   bytes_taken = bytes_taken + redis.call("HSTRLEN", key, "data")
 end
 
@@ -100,6 +119,10 @@ for _, job in ipairs(jobs) do
   end
 end
 
+if #handed > 0 then
+  redis.call("HSET", HANDED, ME, cjson.encode({token = TOKEN, jobs = handed}))
+  redis.call("EXPIRE", HANDED, KEPT)
+end
 redis.call("DEL", CALLED)
 if #kept > 0 then
   redis.call("HSET", CALLED, unpack(kept))

@@ -12,6 +12,7 @@ import { type Job, WaitingError } from "bullmq";
 import type { Redis } from "ioredis";
 import { AskingWorker } from "./asking-worker.js";
 import { HandedBack, HeldJobs, type UnbegunJob } from "./held-jobs.js";
+import { insist, isRefused } from "./insist.js";
 import { type Lease, leaseOf } from "./lease.js";
 import type { ReplicaLoads } from "./replica-loads.js";
 import { type JobContext, runJob } from "./run-job.js";
@@ -76,7 +77,7 @@ export class LaneConsumer {
   #running = false;
 
   constructor(lane: Lane, options: LaneConsumerOptions) {
-    const { connection, model, maxSequences, loads, lease, lockMs, logger, engine } = options;
+    const { redis, connection, model, maxSequences, loads, lease, lockMs, logger, engine } = options;
     this.#options = options;
     this.#queue = { model, lane };
     this.#concurrency = jobsAtOnce(maxSequences)[lane];
@@ -89,6 +90,7 @@ export class LaneConsumer {
       lane,
       loads,
       lease,
+      redis,
       connection,
       prefix: REDIS_PREFIX,
       lockDuration: lockMs,
@@ -177,22 +179,29 @@ export class LaneConsumer {
     this.#held.add(held);
     tokenLog.hold(requestId, token);
     try {
-      if (this.#worker.isPaused()) throw new HandedBack("The pipeline was lost while the job was being taken.");
-      await runJob(job.data, { ...this.#options, onArrival: () => loads.arrived(requestId) });
+      await this.#insist(() => {
+        if (this.#worker.isPaused()) throw new HandedBack("The pipeline was lost while the job was being taken.");
+        return runJob(job.data, { ...this.#options, onArrival: () => loads.arrived(requestId) });
+      });
       await pace.next();
-      await endTurn(redis, this.#queue, turn);
+      await this.#insist(() => endTurn(redis, this.#queue, turn));
     } catch (error) {
       if (!goesBack(error)) throw error;
       // Others shall not believe that this coordinator will have the prompt.
       links.doubt(route);
-      await links.tell();
-      await this.#worker.putBack(requestId, token);
+      await links.tell().catch(() => {}); // it is told with the next load
+      await this.#insist(() => this.#worker.putBack(requestId, token)).catch(() => {}); // or its lock expires
       throw new WaitingError();
     } finally {
       this.#held.delete(held);
       tokenLog.leave(requestId, token);
       links.doubt(route);
     }
+  }
+
+  /** A job that failed because Redis refused something would be nobody's. */
+  #insist<T>(ask: () => Promise<T>): Promise<T> {
+    return insist(ask, { isOver: () => this.#worker.closing !== undefined, logger: this.#options.logger });
   }
 
   async #makeWay(): Promise<void> {
@@ -218,4 +227,5 @@ function routeIn(data: unknown): string {
 /** With EPOCH_CHANGED another coordinator has the job, unless this one has taken it again. */
 const goesBack = (error: unknown): boolean =>
   error instanceof HandedBack ||
+  isRefused(error) ||
   (error instanceof RhoneError && (error.code === "SHUTTING_DOWN" || error.code === "EPOCH_CHANGED"));

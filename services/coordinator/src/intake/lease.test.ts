@@ -73,6 +73,26 @@ describe("a lease", () => {
     expect(await other.renew()).toEqual(CALM);
   });
 
+  it("that two others end at the same time is over for both: either may be the one with a pipeline", async () => {
+    await take("a", HERE);
+    const others = [await take("b", THERE), await take("c", "2".repeat(12))];
+    for (let look = 0; look < 5; look++) for (const other of others) await other.renew();
+    const renewals = await Promise.all(others.map((other) => other.renew()));
+    expect(renewals.map(({ haveEnded }) => haveEnded)).toEqual([true, true]);
+  });
+
+  it("tells what has happened once Redis has answered all of a renewal", async () => {
+    await take("a", HERE);
+    const other = await take("b", THERE);
+    for (let look = 0; look < 5; look++) expect(await other.renew()).toEqual(CALM);
+    await redis.hdel(KEY, `${THERE}-b`);
+    const spy = vi.spyOn(redis, "eval").mockRejectedValueOnce(new Error("OOM"));
+    onTestFinished(() => spy.mockRestore());
+    await expect(other.renew()).rejects.toThrow("OOM");
+    expect(await other.renew()).toEqual({ wasOver: true, haveEnded: true });
+    expect(await other.renew()).toEqual(CALM);
+  });
+
   it("begins again when Redis has lost it", async () => {
     const lease = await take("a", HERE);
     await lease.renew();

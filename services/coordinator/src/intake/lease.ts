@@ -9,10 +9,15 @@ export const BEAT_MS = 500;
 /** Looks in a row, a BEAT_MS apart, that find a lease as it was: then it is over. */
 const LOOKS = 6;
 
-/** KEYS: the leases. ARGV: the name of one, and how often it was renewed; it ends unless it was renewed since. */
+/**
+ * KEYS: the leases. ARGV: the name of one, and how often it was renewed. It ends unless it was renewed since: 1, also
+ * when another coordinator has ended it, or an earlier call whose answer was lost.
+ */
 const END = `
-if redis.call("HGET", KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
-return redis.call("HDEL", KEYS[1], ARGV[1])`;
+local renewals = redis.call("HGET", KEYS[1], ARGV[1])
+if renewals and renewals ~= ARGV[2] then return 0 end
+redis.call("HDEL", KEYS[1], ARGV[1])
+return 1`;
 
 export interface LeaseOptions {
   /** Borrowed. */
@@ -24,10 +29,11 @@ export interface LeaseOptions {
   readonly lockMs: number;
 }
 
+/** What has happened since the last renewal that was answered. */
 export interface Renewal {
   /** Another coordinator has ended this one's lease, or Redis has lost it; it has a new one of the same name. */
   readonly wasOver: boolean;
-  /** Leases of others are over since the last renewal. */
+  /** Leases of others are over. */
   readonly haveEnded: boolean;
 }
 
@@ -42,6 +48,8 @@ export class Lease {
   readonly #others = new Map<string, { readonly renewals: string; readonly looks: number }>();
   #name = "";
   #renewals = 0;
+  #wasOver = false;
+  #haveEnded = false;
 
   constructor(options: LeaseOptions) {
     this.#options = options;
@@ -70,13 +78,14 @@ export class Lease {
       redis.hgetall(this.#key),
       redis.pexpire(this.#key, lockMs + 60_000),
     ]);
-    const wasOver = renewals <= this.#renewals;
+    this.#wasOver ||= renewals <= this.#renewals;
     this.#renewals = renewals;
-    let haveEnded = this.#look(leases);
-    for (const [name, { renewals: seen, looks }] of this.#others) {
-      if (looks > LOOKS && (await this.#end(name, seen))) haveEnded = true;
-    }
-    return { wasOver, haveEnded };
+    this.#look(leases);
+    for (const [name, { renewals: seen, looks }] of this.#others) if (looks > LOOKS) await this.#end(name, seen);
+    const renewal = { wasOver: this.#wasOver, haveEnded: this.#haveEnded };
+    this.#wasOver = false;
+    this.#haveEnded = false;
+    return renewal;
   }
 
   /** The names of those that live. */
@@ -89,22 +98,22 @@ export class Lease {
     if (this.#name !== "") await this.#options.redis.hdel(this.#key, this.#name);
   }
 
-  /** Whether some are gone, given up or ended by another: who ended them may have no pipeline for their jobs. */
-  #look(leases: Readonly<Record<string, string>>): boolean {
+  /** Some may be gone, given up or ended by another: who ended them may have no pipeline for their jobs. */
+  #look(leases: Readonly<Record<string, string>>): void {
     const gone = [...this.#others.keys()].filter((name) => leases[name] === undefined);
     for (const name of gone) this.#others.delete(name);
+    this.#haveEnded ||= gone.length > 0;
     for (const [name, renewals] of Object.entries(leases)) {
       if (name === this.#name) continue;
       const known = this.#others.get(name);
       this.#others.set(name, { renewals, looks: known?.renewals === renewals ? known.looks + 1 : 1 });
     }
-    return gone.length > 0;
   }
 
-  async #end(name: string, renewals: string): Promise<boolean> {
+  async #end(name: string, renewals: string): Promise<void> {
     const ended = await this.#options.redis.eval(END, 1, this.#key, name, renewals);
     this.#others.delete(name);
-    return ended === 1;
+    this.#haveEnded ||= ended === 1;
   }
 }
 

@@ -6,7 +6,8 @@ import { useRedis } from "../testing/use-redis.js";
 import { ReplicaLoads, type UnbegunJob } from "./replica-loads.js";
 
 const keyOf = (type: string): string => `queue:${type}`;
-const QUEUE = { lane: "interactive", toKey: keyOf, token: "token", lockMs: 60_000 } as const;
+let questions = 0;
+const queue = () => ({ lane: "interactive", toKey: keyOf, token: `token:${questions++}`, lockMs: 60_000 }) as const;
 const CALLS = callsKey({ model: "m", lane: "interactive" });
 const LINKS = ["aaaaaaaaaaa", "bbbbbbbbbbb", "ccccccccccc"];
 
@@ -40,7 +41,7 @@ async function put(route = "32 10 32 "): Promise<string> {
 
 /** The ids of the jobs that it takes now. */
 async function take(loads: ReplicaLoads): Promise<readonly string[]> {
-  const ids = (await loads.take(QUEUE)).map(({ id }) => id);
+  const ids = (await loads.take(queue())).map(({ id }) => id);
   for (const id of ids) loads.arrived(id);
   return ids;
 }
@@ -298,7 +299,7 @@ describe("jobs that have not begun", () => {
 it("rows of a job that may be taken count until the engine knows it", async () => {
   const a = coordinator("a");
   const job = await put("50 10 32 ");
-  await a.take(QUEUE);
+  await a.take(queue());
   await a.tell([]);
   const rows = async () => Number((await redis.hget(loadsKey("m"), "a"))?.split(" ")[2]);
   expect(await rows()).toBe(50);

@@ -1,4 +1,4 @@
-import { Condition, callChannel, callsKey, type GenerationJob, loadsKey, prefixesKey } from "@rhone/common";
+import { Condition, callChannel, callsKey, type GenerationJob, handedKey, loadsKey, prefixesKey } from "@rhone/common";
 import type { Redis } from "ioredis";
 import type { Engine } from "../engine/engine.js";
 import { HAND_OUT } from "./hand-out.js";
@@ -61,7 +61,7 @@ export interface TakenFrom {
   readonly lane: Lane;
   /** The names of BullMQ's keys. */
   readonly toKey: (type: string) => string;
-  /** Of the locks, that the jobs get. */
+  /** Of the locks that the jobs get: another one each time. */
   readonly token: string;
   readonly lockMs: number;
 }
@@ -113,7 +113,7 @@ export class ReplicaLoads {
   async take({ lane, toKey, token, lockMs }: TakenFrom): Promise<readonly Taken[]> {
     const { redis, model } = this.#options;
     const queue = ["prioritized", "wait", "active", "events", "meta"].map(toKey);
-    const keys = [loadsKey(model), ...queue, callsKey({ model, lane })];
+    const keys = [loadsKey(model), ...queue, callsKey({ model, lane }), handedKey({ model, lane })];
     const args = [lane, toKey(""), callChannel(""), SLOW_MS, LOOKED_AT, READ_BYTES, Date.now(), token, lockMs];
     const answer = await redis.eval(HAND_OUT, keys.length, ...keys, ...this.#args(), ...args);
     const taken = answer as readonly (readonly [string, number, readonly string[]])[];

@@ -1,5 +1,5 @@
 import { type Logger, RhoneError, toRhoneError } from "@rhone/common";
-import type { ModelPlan, StagePlan } from "@rhone/planner";
+import type { ModelPlan, ModelWeights, StagePlan } from "@rhone/planner";
 import { type Calibrations, isDue } from "../workers/calibrations.js";
 import type { Member } from "../workers/member.js";
 import type { ShardLoads, ShardSpec } from "../workers/shard-loads.js";
@@ -11,6 +11,7 @@ export interface HandoverOptions {
   /** What would be planned now; null: nothing can be. Throws NOT_ENOUGH_MEMORY and INVALID_CONFIG. */
   readonly plan: () => ModelPlan | null;
   readonly workersNeeded: number;
+  readonly weights: ModelWeights;
   readonly registry: Pick<WorkerRegistry, "get" | "members">;
   readonly loads: ShardLoads;
   readonly calibrations: Calibrations;
@@ -88,10 +89,10 @@ export class Handover {
   }
 
   async #loadBeside({ stage, member, spec }: Placed, signal: AbortSignal): Promise<void> {
-    const { loads, logger } = this.#options;
+    const { loads, weights, logger } = this.#options;
     if (loads.holds(member, spec)) return;
     const { worker } = member;
-    if (!member.hasRoomBeside(stage)) {
+    if (!member.hasRoomBeside(stage, weights)) {
       logger.info({ worker, weightBytes: stage.weightBytes }, "no memory for two shards: it loads the next one later");
       return;
     }

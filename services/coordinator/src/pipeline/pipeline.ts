@@ -7,7 +7,7 @@ import {
   toRhoneError,
   type WorkerMessage,
 } from "@rhone/common";
-import type { ModelPlan, StagePlan } from "@rhone/planner";
+import type { ModelPlan, ModelWeights, StagePlan } from "@rhone/planner";
 import type { rhone } from "@rhone/proto";
 import type { StepLink } from "../engine/engine.js";
 import type { Metrics } from "../metrics.js";
@@ -46,6 +46,7 @@ export interface PipelineOptions {
   /** Null while fewer workers have joined than it needs. Throws NOT_ENOUGH_MEMORY or INVALID_CONFIG. */
   readonly plan: (members: readonly Member[], lastPlan: readonly StagePlan[]) => ModelPlan | null;
   readonly workersNeeded: number;
+  readonly weights: ModelWeights;
   /** A worker that joins a pipeline that is ready has the layers cut again. */
   readonly grow?: boolean;
   readonly shardSpec: (stage: StagePlan, pages: number) => ShardSpec;

@@ -30,7 +30,7 @@ export class TestCluster {
       this.#valkey = await startValkey();
     });
     beforeEach(async () => {
-      this.#gateway = await TestGateway.open(this.#url);
+      this.#gateway = await TestGateway.open(this.url);
       await this.#gateway.redis.flushall();
     });
     afterEach(async () => {
@@ -57,7 +57,7 @@ export class TestCluster {
 
   /** A coordinator without workers. */
   async start(flags: readonly string[], model = fakeModel()): Promise<TestCoordinator> {
-    const coordinator = await TestCoordinator.start(this.#url, flags, model);
+    const coordinator = await TestCoordinator.start(this.url, flags, model);
     this.#coordinators.push(coordinator);
     return coordinator;
   }
@@ -85,7 +85,8 @@ export class TestCluster {
     }
   }
 
-  get #url(): string {
+  /** Of Redis. */
+  get url(): string {
     return present(this.#valkey).url;
   }
 }

@@ -20,7 +20,8 @@ const TELL_MS = 250;
 /** As long as the lock of a job lasts whose coordinator was killed. */
 const LOCK_MS = 2000;
 const keyOf = (type: string): string => `{rhone}:queue:${type}`;
-const QUEUE = { lane: "interactive", toKey: keyOf, token: "test", lockMs: DAY_MS } as const;
+let questions = 0;
+const queue = () => ({ lane: "interactive", toKey: keyOf, token: `test:${questions++}`, lockMs: DAY_MS }) as const;
 
 /** Milliseconds of a step of the one stage, and of each of its rows besides. */
 export interface StageTimes {
@@ -201,7 +202,7 @@ export class VirtualReplicas {
     for (const { loads } of this.#living) await loads.tell([]);
     for (let left = arrived.length; left > 0; ) {
       for (const replica of this.#living) {
-        for (const { id } of await replica.loads.take(QUEUE)) {
+        for (const { id } of await replica.loads.take(queue())) {
           await this.#redis.del(keyOf(id), keyOf("active"));
           this.#begin(replica, id);
           replica.loads.arrived(id);

@@ -86,6 +86,19 @@ describe("Member", () => {
     expect(member.status().preparing).toBeNull();
   });
 
+  it.each([
+    ["beside one that has none of its layers", { first: 4, last: 8 }, 120, 40, false],
+    ["beside one that has half of them", { first: 2, last: 6 }, 120, 20, true],
+    ["beside one that has half of them, short of a byte", { first: 2, last: 6 }, 119, 20, false],
+  ])("knows whether there is memory for a shard %s", (_, range, memoryTotal, weightBytes, expected) => {
+    const { member } = fakeMember({ worker: "w", memoryTotal, device: "CPU" });
+    const stage = { worker: "w", stage: 0, embeds: false, heads: false, weightBytes, memoryTotal };
+    member.shard = { ...stage, first: 0, last: 4, weightBytes: 40 };
+    member.receive({ ready: { weightBytes: 40, pageBytes: 60 } });
+    const weights = { layerBytes: new Array<number>(8).fill(10), embeddingBytes: 5, headBytes: 5, wholeBytes: 90 };
+    expect(member.hasRoomBeside({ ...stage, ...range }, weights)).toBe(expected);
+  });
+
   it("shows a load's progress, then its weights and pages while it holds a shard", () => {
     const { member } = fakeMember({ worker: "w", memoryTotal: 500 });
     member.receive({ progress: { bytes: 10, totalBytes: 100 } });

@@ -7,7 +7,7 @@ import {
   type WorkerMessage,
   type WorkerStatus,
 } from "@rhone/common";
-import type { Calibration, RawSpeed, StagePlan } from "@rhone/planner";
+import { bytesBeyond, type Calibration, type ModelWeights, type RawSpeed, type StagePlan } from "@rhone/planner";
 import type { rhone } from "@rhone/proto";
 
 /** How often a worker must send a heartbeat, and the silence after which it counts as lost. */
@@ -82,14 +82,16 @@ export class Member {
   }
 
   /**
-   * Whether it has memory for these weights beside the shard that it serves with. On a CPU, pages take none until they
-   * are used, and those of the shard beside are used once the other one's are freed.
+   * Whether it has memory for a shard beside the one that it serves with; layers of both are held once. On a CPU, pages
+   * take none until they are used, and those of the shard beside are used once the other one's are freed.
    */
-  hasRoomBeside({ weightBytes, first, last }: Pick<StagePlan, "weightBytes" | "first" | "last">): boolean {
+  hasRoomBeside(next: StagePlan, weights: ModelWeights): boolean {
     if (this.shard === null) return true;
+    const { first, last } = next;
     const layerPages = this.#pageBytes / (this.shard.last - this.shard.first);
     const reserved = this.#hello.device === "CPU" ? 0 : layerPages * (last - first);
-    return this.shard.weightBytes + this.#pageBytes + weightBytes + reserved <= this.memoryTotal;
+    const added = bytesBeyond(weights, next, [this.shard]);
+    return this.shard.weightBytes + this.#pageBytes + added + reserved <= this.memoryTotal;
   }
 
   /** Equal for workers of one machine that compute with the same device, kernels and threads. */

@@ -53,13 +53,35 @@ describe("WorkerRegistry", () => {
     connect().say(hello("w"));
     for (let second = 0; second < 10; second++) {
       vi.advanceTimersByTime(1000);
-      registry.beat({ worker: "w", steps: second, stillMs: 9900 }, null);
+      registry.beat({ worker: "w", steps: second, stillMs: 3900 }, null);
       registry.beat({ worker: "another" }, null);
     }
     expect(registry.members).toHaveLength(1);
     vi.advanceTimersByTime(LOST_AFTER_MS);
     expect(heard).toEqual(["joined w", `left w: silent for ${LOST_AFTER_MS} ms`]);
     expect(registry.members).toHaveLength(0);
+  });
+
+  it("takes 1,024 workers, and refuses one more by name", () => {
+    const { registry, connect } = setup();
+    for (let count = 0; count < 1024; count++) connect().say(hello(`w-${count}`));
+    const late = connect();
+    late.say(hello("late"));
+    expect(late.errors).toEqual(["1024 workers have joined this coordinator, the most that it takes."]);
+    expect(registry.members).toHaveLength(1024);
+  });
+
+  it("logs the first of many refusals, cut short, and how many there were", () => {
+    const warn = vi.spyOn(logger, "warn");
+    const { connect } = setup();
+    const refuse = () => connect().say(hello("w".repeat(60_000), 0));
+    for (let count = 0; count < 1000; count++) refuse();
+    expect(warn).toHaveBeenCalledTimes(20);
+    expect(JSON.stringify(warn.mock.calls).length).toBeLessThan(20 * 1500);
+    vi.advanceTimersByTime(10_000);
+    refuse();
+    expect(warn.mock.calls.slice(20).map(([fields]) => fields)).toEqual([{ refusals: 1000 }, expect.anything()]);
+    warn.mockRestore();
   });
 
   it("loses a worker whose heartbeats say that its main thread has stood still for too long", () => {

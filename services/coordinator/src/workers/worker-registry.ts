@@ -1,6 +1,7 @@
 import type { ServerDuplexStream, StatusObject } from "@grpc/grpc-js";
 import {
   type CoordinatorMessage,
+  clipped,
   type Heartbeat,
   hostPortSchema,
   type Logger,
@@ -16,6 +17,11 @@ type JoinStream = ServerDuplexStream<WorkerMessage, CoordinatorMessage>;
 
 /** How long a worker may take from opening its stream to its Hello. */
 const HELLO_WITHIN_MS = 5000;
+/** Each holds a stream, and is in every plan and status; a model has fewer layers than that. */
+const MOST_WORKERS = 1024;
+/** "worker refused" is logged this often in this time; a worker tries again every second. */
+const [REFUSALS_LOGGED, REFUSALS_MS] = [20, 10_000];
+const [MOST_NAME, MOST_TOLD] = [200, 1000];
 
 /** Told of every change of the membership and every message of a member. */
 export interface RegistryListener {
@@ -51,8 +57,9 @@ export class WorkerRegistry {
   readonly #members = new Map<string, Member>();
   readonly #streams = new Set<JoinStream>();
   #listener: RegistryListener | null = null;
+  readonly #refusals = { sinceMs: Number.NEGATIVE_INFINITY, count: 0 };
 
-  constructor(logger: Logger, { simulated = false, hungAfter = 10, reach }: RegistryOptions = {}) {
+  constructor(logger: Logger, { simulated = false, hungAfter = 4, reach }: RegistryOptions = {}) {
     this.#logger = logger;
     this.#simulated = simulated;
     this.#hungAfterMs = hungAfter * 1000;
@@ -144,9 +151,21 @@ export class WorkerRegistry {
   }
 
   #refuse(stream: JoinStream, { hello }: WorkerMessage, problem: RhoneError): null {
-    this.#logger.warn({ worker: hello?.worker, problem: problem.message }, "worker refused");
+    this.#tellRefusal({ worker: hello?.worker?.slice(0, MOST_NAME), problem: clipped(problem.message, MOST_TOLD) });
     refuse(stream, problem);
     return null;
+  }
+
+  #tellRefusal(fields: object): void {
+    const refusals = this.#refusals;
+    const now = performance.now();
+    if (now - refusals.sinceMs >= REFUSALS_MS) {
+      if (refusals.count > REFUSALS_LOGGED) {
+        this.#logger.warn({ refusals: refusals.count }, "workers refused, of which the first ones are logged");
+      }
+      Object.assign(refusals, { sinceMs: now, count: 0 });
+    }
+    if (++refusals.count <= REFUSALS_LOGGED) this.#logger.warn(fields, "worker refused");
   }
 
   /** Why a worker can't join by its Hello, or can't be reached at its address. */
@@ -173,7 +192,8 @@ export class WorkerRegistry {
   /** A worker that is live is replaced by itself only, when it has lost its connection before this coordinator has. */
   #checkFree(hello: WorkerMessage["hello"]): RhoneError | null {
     const live = this.#members.get(hello?.worker ?? "");
-    if (live === undefined || live.isOfSession(hello?.session)) return null;
+    if (live === undefined) return this.#members.size < MOST_WORKERS ? null : TOO_MANY;
+    if (live.isOfSession(hello?.session)) return null;
     const wait = `It can join once the other has been silent for ${LOST_AFTER_MS / 1000} s`;
     return new RhoneError("FORBIDDEN_PEER", `Worker ${live.worker} is live in another process. ${wait}.`);
   }
@@ -204,6 +224,10 @@ export class WorkerRegistry {
   }
 }
 
+const TOO_MANY = new RhoneError(
+  "RATE_LIMIT_EXCEEDED",
+  `${MOST_WORKERS} workers have joined this coordinator, the most that it takes.`,
+);
 const NO_HELLO = new RhoneError("INVALID_REQUEST", "The first message must be Hello.");
 
 function checkHello(hello: WorkerMessage["hello"]): RhoneError | null {

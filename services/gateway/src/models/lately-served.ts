@@ -9,6 +9,8 @@ const MOST_WAITING = 256;
  */
 export class LatelyServed {
   readonly #waitMs: number;
+  /** A process that has just started has seen nothing yet: all models count as served then. */
+  readonly #startedAt = performance.now();
   /** On the performance clock, by the model's name. */
   readonly #servedAt = new Map<string, number>();
   /** By API key. */
@@ -28,9 +30,9 @@ export class LatelyServed {
    * many wait. An API key has no more of these places than it leaves free.
    */
   async wait(model: string, owner: string): Promise<boolean> {
-    const servedAt = this.#servedAt.get(model);
+    const servedAt = this.#servedAt.get(model) ?? this.#startedAt;
     const theirs = this.#waiting.get(owner) ?? 0;
-    if (servedAt === undefined || performance.now() - servedAt >= this.#waitMs) return false;
+    if (performance.now() - servedAt >= this.#waitMs) return false;
     if (theirs >= MOST_WAITING - this.#waitingAll) return false;
     this.#count(owner, 1);
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));

@@ -160,9 +160,22 @@ describe("a request for a model whose pipeline is away", () => {
     expect(await ask()).toBe("NO_PIPELINE");
   });
 
-  it("is refused when none was there", async () => {
+  it("waits for the first one if the gateway has just started", async () => {
+    const { lose, bring, ask } = scene(1000);
+    lose();
+    const asked = ask();
+    await vi.advanceTimersByTimeAsync(500);
+    bring();
+    await vi.advanceTimersByTimeAsync(250);
+    expect(await asked).toBe("ready");
+  });
+
+  it("is refused when none was there since the gateway started", async () => {
     const { lose, ask } = scene(1000);
     lose();
+    const asked = ask();
+    await vi.advanceTimersByTimeAsync(1250);
+    expect(await asked).toBe("NO_PIPELINE");
     expect(await ask()).toBe("NO_PIPELINE");
   });
 

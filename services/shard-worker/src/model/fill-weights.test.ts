@@ -29,16 +29,16 @@ function scene() {
   writeFileSync(path, Buffer.concat([norm, quantized]));
   writeFileSync(second, norm);
   const offsets = [0, norm.byteLength, 0];
+  const store = WeightStore.open(backend, SPECS);
+  onTestFinished(() => store.close());
   const weights = SPECS.map(({ name, type, ne }, index): WeightToFill => {
     const bytes = rowSize(type, ne[0]) * ne[1];
     const place = { path: index === 2 ? second : path, offset: offsets[index] ?? 0 };
-    return { name, info: { name, type, ne, bytes, ...place } };
+    return { store, name, info: { name, type, ne, bytes, ...place } };
   });
-  const store = WeightStore.open(backend, SPECS);
-  onTestFinished(() => store.close());
   const { signal } = new AbortController();
   const fill = (onProgress: (bytes: number, total: number) => void) =>
-    fillWeights(store, weights, { backend, signal, onProgress });
+    fillWeights(weights, { backend, signal, onProgress });
   return { path, store, fill };
 }
 

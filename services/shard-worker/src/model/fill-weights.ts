@@ -1,4 +1,5 @@
 import { type FileHandle, open } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Backend, PackedWeight, type WeightStore } from "@rhone/ggml";
 import { readTensorBytes, type ShardTensor } from "@rhone/model";
 
@@ -8,6 +9,7 @@ const PIECE_BYTES = 1 << 20;
 const MOST_LANES = 4;
 
 export interface WeightToFill {
+  readonly store: WeightStore;
   /** In the store. */
   readonly name: string;
   /** In a file. */
@@ -18,6 +20,8 @@ export interface FillOptions {
   readonly backend: Pick<Backend, "threads">;
   readonly onProgress: (bytes: number, totalBytes: number) => void;
   readonly signal: AbortSignal;
+  /** How many times as long as a piece took to pause after it; pieces are then read one after another. */
+  readonly rest?: () => number;
 }
 
 /** What is read and written at a time; without `firstRow` a whole weight. */
@@ -30,12 +34,11 @@ interface Piece extends WeightToFill {
  * reads while the others pack. Throws what readTensorBytes throws, and the signal's reason, once no lane writes.
  */
 export async function fillWeights(
-  store: WeightStore,
   weights: readonly WeightToFill[],
-  { backend, signal, onProgress }: FillOptions,
+  { backend, signal, onProgress, rest }: FillOptions,
 ): Promise<void> {
   const total = weights.reduce((sum, { info }) => sum + info.bytes, 0);
-  const pieces = weights.flatMap((weight) => piecesOf(store, weight));
+  const pieces = weights.flatMap(piecesOf);
   const largest = pieces.reduce((most, { info }) => Math.max(most, info.bytes), 0);
   const handles = new Map<string, FileHandle>();
   let done = 0;
@@ -43,24 +46,27 @@ export async function fillWeights(
     const staging = new Uint8Array(largest);
     for (let piece = pieces.shift(); piece !== undefined; piece = pieces.shift()) {
       signal.throwIfAborted();
+      const startedAt = performance.now();
       const bytes = await readTensorBytes(handles.get(piece.info.path) as FileHandle, piece.info, staging);
-      await write(store, piece, bytes);
+      await write(piece, bytes);
       signal.throwIfAborted();
       done += bytes.byteLength;
       onProgress(done, total);
+      if (rest !== undefined) await sleep(rest() * (performance.now() - startedAt));
     }
   };
   try {
     for (const path of new Set(pieces.map(({ info }) => info.path))) handles.set(path, await open(path, "r"));
-    await allEnd(Array.from({ length: Math.min(backend.threads + 1, MOST_LANES) }, lane), () => pieces.splice(0));
+    const lanes = rest === undefined ? Math.min(backend.threads + 1, MOST_LANES) : 1;
+    await allEnd(Array.from({ length: lanes }, lane), () => pieces.splice(0));
   } finally {
     for (const handle of handles.values()) await handle.close();
   }
 }
 
-function piecesOf(store: WeightStore, { name, info }: WeightToFill): readonly Piece[] {
+function piecesOf({ store, name, info }: WeightToFill): readonly Piece[] {
   const weight = store.weight(name);
-  if (!(weight instanceof PackedWeight)) return [{ name, info }];
+  if (!(weight instanceof PackedWeight)) return [{ store, name, info }];
   const [, rows] = weight.ne;
   const rowBytes = info.bytes / rows;
   const { GROUP_ROWS } = PackedWeight;
@@ -68,11 +74,11 @@ function piecesOf(store: WeightStore, { name, info }: WeightToFill): readonly Pi
   return Array.from({ length: Math.ceil(rows / pieceRows) }, (_, index) => {
     const firstRow = index * pieceRows;
     const bytes = rowBytes * Math.min(pieceRows, rows - firstRow);
-    return { name, info: { ...info, offset: info.offset + firstRow * rowBytes, bytes }, firstRow };
+    return { store, name, info: { ...info, offset: info.offset + firstRow * rowBytes, bytes }, firstRow };
   });
 }
 
-const write = (store: WeightStore, { name, firstRow }: Piece, bytes: Uint8Array): Promise<void> =>
+const write = ({ store, name, firstRow }: Piece, bytes: Uint8Array): Promise<void> =>
   firstRow === undefined ? store.setAsync(name, bytes) : store.setRowsAsync(name, bytes, firstRow);
 
 /** Waits for all of them; after the first failure calls `stop`, and throws that failure in the end. */

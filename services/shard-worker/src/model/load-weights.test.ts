@@ -5,6 +5,7 @@ import { qwenLike } from "../../../../packages/model/src/testing/qwen-like.js";
 import { TINY_SHAPE, writeRandomModel } from "../../../../packages/model/src/testing/random-model.js";
 import { openTestBackend } from "../testing/test-backend.js";
 import { loadWeights } from "./load-weights.js";
+import { WeightPool } from "./weight-pool.js";
 
 const { backend } = openTestBackend();
 afterAll(() => backend.close());
@@ -40,7 +41,11 @@ async function load(
   const file = await openGguf(path);
   const config = readModelConfig(file, { architectures: [architecture] });
   const signal = new AbortController().signal;
-  const weights = await loadWeights({ backend, file, config, range, onProgress: () => {}, signal, ...request });
+  const weights = await loadWeights({
+    ...{ pool: new WeightPool(backend), model: path, file, config, range, signal },
+    onProgress: () => {},
+    ...request,
+  });
   onTestFinished(() => weights.close());
   return weights;
 }

@@ -1,12 +1,4 @@
-import {
-  type Backend,
-  type GgmlType,
-  PackedWeight,
-  type Shape,
-  type Tensor,
-  type Weight,
-  WeightStore,
-} from "@rhone/ggml";
+import { type GgmlType, PackedWeight, type Tensor, type Weight } from "@rhone/ggml";
 import {
   type GgufFile,
   type ModelConfig,
@@ -15,7 +7,7 @@ import {
   type ShardTensor,
   tensorsOfShard,
 } from "@rhone/model";
-import { fillWeights } from "./fill-weights.js";
+import { type PooledWeights, type PoolRequest, storeName, type WeightPool } from "./weight-pool.js";
 
 /** A layer's tensors by the architecture's roles; optional ones that the file lacks are absent. */
 export type LayerWeights = ReadonlyMap<string, Weight>;
@@ -35,48 +27,39 @@ export interface ShardWeights {
   readonly close: () => void;
 }
 
-export interface LoadWeightsRequest {
-  readonly backend: Backend;
+export interface LoadWeightsRequest extends Omit<PoolRequest, "tensors"> {
+  readonly pool: WeightPool;
   readonly file: GgufFile;
   readonly config: ModelConfig;
   readonly range: ShardRange;
-  readonly onProgress: (bytes: number, totalBytes: number) => void;
-  readonly signal: AbortSignal;
 }
-
-/** One name per role: with tied embeddings, one tensor of the file is loaded once for each of its two uses. */
-const storeName = ({ role, layer }: ShardTensor): string => (layer === undefined ? role : `${layer}.${role}`);
 
 /**
- * Reads only the bytes of the shard's own tensors. Throws what tensorsOfShard, WeightStore and readTensorBytes throw.
+ * Reads only the bytes of the shard's own tensors that the pool lacks. Throws what tensorsOfShard and WeightPool.load
+ * throw.
  */
-export async function loadWeights(request: LoadWeightsRequest): Promise<ShardWeights> {
-  const tensors = tensorsOfShard(request.config, request.file, request.range);
-  const specs = tensors.map((tensor) => ({
-    name: storeName(tensor),
-    type: tensor.info.type,
-    ne: shapeOf(tensor.info.ne),
-    use: tensor.use,
-  }));
-  const store = WeightStore.open(request.backend, specs);
-  try {
-    const weights = tensors.map((tensor) => ({ name: storeName(tensor), info: tensor.info }));
-    await fillWeights(store, weights, request);
-  } catch (error) {
-    store.close();
-    throw error;
-  }
-  const unpacked = tensors
-    .filter((tensor) => tensor.use === "matmul" && !(store.weight(storeName(tensor)) instanceof PackedWeight))
-    .map(({ info }) => ({ name: info.name, type: info.type }));
-  return { ...arrange(store, tensors), unpacked, bytes: totalBytes(tensors), close: () => store.close() };
+export async function loadWeights({
+  pool,
+  file,
+  config,
+  range,
+  ...request
+}: LoadWeightsRequest): Promise<ShardWeights> {
+  const tensors = tensorsOfShard(config, file, range);
+  const pooled = await pool.load({ tensors, ...request });
+  const { storeOf, close } = pooled;
+  const isUnpacked = (tensor: ShardTensor): boolean =>
+    tensor.use === "matmul" && !(storeOf(tensor).weight(storeName(tensor)) instanceof PackedWeight);
+  const unpacked = tensors.filter(isUnpacked).map(({ info }) => ({ name: info.name, type: info.type }));
+  return { ...arrange(pooled, tensors), unpacked, bytes: totalBytes(tensors), close };
 }
 
-function arrange(store: WeightStore, tensors: readonly ShardTensor[]): Pick<ShardWeights, "layers" | "outer"> {
+function arrange({ storeOf }: PooledWeights, tensors: readonly ShardTensor[]): Pick<ShardWeights, "layers" | "outer"> {
   const layers = new Map<number, Map<string, Weight>>();
   const outer: { -readonly [Role in keyof OuterWeights]: OuterWeights[Role] } = {};
   for (const tensor of tensors) {
     const { role, layer } = tensor;
+    const store = storeOf(tensor);
     const name = storeName(tensor);
     if (layer !== undefined) layers.set(layer, (layers.get(layer) ?? new Map()).set(role, store.weight(name)));
     else if (role === "output") outer.output = store.weight(name);
@@ -86,5 +69,3 @@ function arrange(store: WeightStore, tensors: readonly ShardTensor[]): Pick<Shar
 }
 
 const totalBytes = (tensors: readonly ShardTensor[]): number => tensors.reduce((sum, { info }) => sum + info.bytes, 0);
-
-const shapeOf = ([ne0 = 1, ne1 = 1, ne2 = 1, ne3 = 1]: readonly number[]): Shape => [ne0, ne1, ne2, ne3];

@@ -25,6 +25,7 @@ import {
 import { openTestBackend } from "../testing/test-backend.js";
 import { loadWeights } from "./load-weights.js";
 import { type Shard, transformer } from "./transformer.js";
+import { WeightPool } from "./weight-pool.js";
 
 const PAGE_SIZE = 8;
 const { backend } = openTestBackend();
@@ -41,7 +42,10 @@ async function loadLayers(path: string, architectures: readonly Architecture[], 
   const [first, last] = layers ?? [0, config.nLayers];
   const range = { first, last, embeds: false, heads: false };
   const signal = new AbortController().signal;
-  const weights = await loadWeights({ backend, file, config, range, onProgress: () => {}, signal });
+  const weights = await loadWeights({
+    ...{ pool: new WeightPool(backend), model: path, file, config, range, signal },
+    onProgress: () => {},
+  });
   const kvDim = config.nKvHeads * config.headDim;
   const shape = { layers: [...weights.layers.keys()], pages: 16, pageSize: PAGE_SIZE, kvDim, type: GgmlType.F32 };
   const pages = Pages.open(backend, shape);

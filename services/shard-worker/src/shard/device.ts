@@ -11,6 +11,11 @@ export interface LoadRequest {
   readonly order: LoadOrder;
   /** Where the model's file is found. */
   readonly files: ModelFiles;
+  /**
+   * Called once at most, when the weights that are in memory already are taken and before others get memory: with the
+   * bytes of these. A shard that it closes leaves what both have.
+   */
+  readonly makeRoom?: (bytes: number) => void;
   readonly onProgress: LoadProgress;
   readonly signal: AbortSignal;
 }

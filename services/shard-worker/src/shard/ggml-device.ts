@@ -2,6 +2,7 @@ import type { Logger, Shutdown } from "@rhone/common";
 import { Backend, chooseKernels, openEngine } from "@rhone/ggml";
 import { measureSpeed } from "../calibration/measure-speed.js";
 import type { ShardWorkerConfig } from "../config.js";
+import { WeightPool } from "../model/weight-pool.js";
 import type { Device } from "./device.js";
 import { loadShard } from "./load-shard.js";
 
@@ -32,6 +33,7 @@ export function openGgmlDevice({ config, logger, shutdown }: DeviceOptions): Dev
   if (notice !== undefined) logger.warn({ err: notice }, "no kernels of our own: ggml computes, and more slowly");
   const backend = Backend.open(engine, { device, threads, kernels });
   shutdown.add("backend", () => backend.close());
+  const pool = new WeightPool(backend);
   return {
     facts: {
       engine: engine.version,
@@ -41,6 +43,6 @@ export function openGgmlDevice({ config, logger, shutdown }: DeviceOptions): Dev
       rowBlock: backend.kernels === undefined ? GGML_ROW_BLOCK : OUR_ROW_BLOCK,
       ...measureSpeed(backend),
     },
-    load: (request) => loadShard({ engine, backend, grammars, ...request }),
+    load: (request) => loadShard({ engine, backend, pool, grammars, ...request }),
   };
 }

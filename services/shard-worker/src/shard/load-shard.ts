@@ -5,14 +5,18 @@ import { type FoundModel, weightsFile } from "@rhone/weights";
 import { measureSteps } from "../calibration/measure-steps.js";
 import { Pages } from "../kv-cache/pages.js";
 import { loadWeights } from "../model/load-weights.js";
+import { WeightPool } from "../model/weight-pool.js";
 import { Constraints } from "../sampling/constraints.js";
 import { Stage } from "../stage/stage.js";
+import type { LoadOrder } from "../wire/read-order.js";
 import type { LoadedShard, LoadRequest } from "./device.js";
 import { whyVaries } from "./why-varies.js";
 
 export interface LoadShardRequest extends LoadRequest {
   readonly engine: Engine;
   readonly backend: Backend;
+  /** Of this backend; one of its own when absent. */
+  readonly pool?: WeightPool;
   /** What the grammars of constrained sequences may cost. Default: DEFAULT_GRAMMAR_LIMITS. */
   readonly grammars?: GrammarLimits;
 }
@@ -40,13 +44,17 @@ export async function loadShard(request: LoadShardRequest): Promise<ComputingSha
   }
 }
 
+/** The same for equal weights, wherever they are read. */
+const weightsId = ({ fingerprint, stamp }: LoadOrder["model"]): string => `${fingerprint} ${stamp}`;
+
 async function loadFound(request: LoadShardRequest, found: FoundModel): Promise<ComputingShard> {
-  const { engine, backend, order, signal } = request;
+  const { engine, backend, order, signal, makeRoom, pool = new WeightPool(backend) } = request;
   const { file, tensors } = found;
   const { range, slidingWindow, pages: count, pageSize, kvType: type, maxRows } = order;
   const config = readModelConfig(file, { slidingWindow });
   const onProgress = (bytes: number, totalBytes: number): void => request.onProgress("load", bytes, totalBytes);
-  const weights = await loadWeights({ backend, file, config, range, onProgress, signal });
+  const model = weightsId(order.model);
+  const weights = await loadWeights({ pool, model, file, config, range, makeRoom, onProgress, signal });
   try {
     const layers = [...weights.layers.keys()];
     const kvDim = config.nKvHeads * config.headDim;

@@ -108,7 +108,8 @@ test("a second load frees the first shard before it reads anything", async () =>
   const close = vi.fn();
   let closedBefore: number | undefined;
   const shards = [shardOf({ close }), shardOf()];
-  const { holder, answers, answer } = openHolder(async () => {
+  const { holder, answers, answer } = openHolder(async ({ makeRoom }) => {
+    makeRoom?.(100);
     closedBefore = close.mock.calls.length;
     return shards.shift() ?? shardOf();
   });

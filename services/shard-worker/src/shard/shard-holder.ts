@@ -14,6 +14,8 @@ export interface ShardHolderOptions {
   readonly files: ModelFiles;
   readonly runner: Pick<StageRunner, "exclusively" | "replaceStage">;
   readonly metrics: Metrics;
+  /** Told how many bytes of weights and pages are its own from now on, resident or not. */
+  readonly onHeld?: (bytes: number) => void;
   readonly logger: Logger;
 }
 
@@ -76,7 +78,8 @@ export class ShardHolder {
         answer(readyWith(await this.#hold(message, { answer, signal }), message));
       } catch (error) {
         if (signal.aborted) return; // the later order finds what is held
-        if (this.#held !== null) this.#drop();
+        this.#drop();
+        this.#options.onHeld?.(0);
         this.#fail(error, message, answer);
       }
     });
@@ -111,6 +114,7 @@ export class ShardHolder {
     if (beside) return;
     this.#loading.abort();
     await this.#options.runner.exclusively(async () => this.#drop());
+    this.#options.onHeld?.(0);
   }
 
   async #hold(
@@ -125,15 +129,21 @@ export class ShardHolder {
       runner.replaceStage(this.#held.shard.stage);
       return this.#held.shard;
     }
-    this.#drop();
     const onProgress = progressOf(message, answer);
     const ahead = await this.#takeBeside(key, { onProgress, signal });
-    const shard = ahead ?? (await this.#options.device.load({ files: this.#options.files, order, onProgress, signal }));
+    const makeRoom = (): void => {
+      this.#drop();
+      this.#dropBeside();
+    };
+    const { device, files } = this.#options;
+    const shard = ahead ?? (await device.load({ files, order, makeRoom, onProgress, signal }));
+    makeRoom();
     this.#held = { key, shard, times: new Map() };
     runner.replaceStage(shard.stage);
     const { weightBytes, pageBytes } = shard;
     metrics.weightBytes.set(weightBytes);
     metrics.pageBytes.set(pageBytes);
+    this.#options.onHeld?.(weightBytes + pageBytes);
     const { first, last } = order.range;
     logger.info({ first, last, weightBytes, pageBytes, ahead: ahead !== null }, "shard loaded");
     return shard;
@@ -166,10 +176,7 @@ export class ShardHolder {
     { onProgress, signal }: { readonly onProgress: LoadProgress; readonly signal: AbortSignal },
   ): Promise<LoadedShard | null> {
     const beside = this.#beside;
-    if (beside?.key !== key) {
-      this.#dropBeside();
-      return null;
-    }
+    if (beside?.key !== key) return null;
     this.#beside = null;
     beside.onProgress = onProgress;
     const abort = (): void => beside.loading.abort(signal.reason);
@@ -184,10 +191,11 @@ export class ShardHolder {
     }
   }
 
+  /** Memory can't be freed during a step. */
   #dropBeside(): void {
     this.#beside?.loading.abort();
     void this.#beside?.shard.then(
-      (shard) => shard.close(),
+      (shard) => this.#options.runner.exclusively(async () => shard.close()),
       () => {},
     );
     this.#beside = null;

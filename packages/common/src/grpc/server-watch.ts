@@ -1,38 +1,8 @@
-import type { ServerHttp2Session } from "node:http2";
 import type { PeerCertificate } from "node:tls";
 import { InterceptingCall, type Interceptor, type StatusObject, status } from "@grpc/grpc-js";
 import { RhoneError } from "../errors/rhone-error.js";
 import { type Expected, nameOfExpected, type Security } from "../security/security.js";
-import { connectionOf } from "./connection-of.js";
 import { toGrpcStatus } from "./error-status.js";
-
-// What a key's revocation does to connections that are open. New ones are refused by `Security`.
-
-/** The connections of a server's callers. Once a caller's key is revoked, they end at once, with all calls. */
-export class CallerConnections {
-  readonly #certificates = new Map<ServerHttp2Session, PeerCertificate>();
-  readonly #unwatch: () => void;
-
-  constructor(security: Security) {
-    this.#unwatch = security.onRevoked(() => {
-      for (const [session, certificate] of this.#certificates) if (security.isRevoked(certificate)) session.destroy();
-    });
-  }
-
-  /** Takes a call that was admitted. */
-  note(call: { getAuthContext(): { readonly sslPeerCertificate?: PeerCertificate } }): void {
-    const session = connectionOf(call);
-    if (session === undefined || this.#certificates.has(session)) return;
-    const certificate = call.getAuthContext().sslPeerCertificate;
-    if (certificate === undefined) return;
-    this.#certificates.set(session, certificate);
-    session.once("close", () => this.#certificates.delete(session));
-  }
-
-  close(): void {
-    this.#unwatch();
-  }
-}
 
 /**
  * The calls of a client: when the key of its server is revoked, they end with PERMISSION_DENIED, and nothing more is
