@@ -118,7 +118,7 @@ test("a cluster that keeps its promises has no failures", async () => {
 test.each<[string, Breach, RegExp]>([
   ["a token is lost", { ids: (ids) => ids.toSpliced(5, 1) }, /^\d+ streams lost something$/],
   ["a token is doubled", { ids: (ids) => ids.toSpliced(5, 0, ids[4] ?? 0) }, /^\d+ streams have something twice$/],
-  ["a token is another one", { ids: (ids) => ids.with(5, 511) }, /^\d+ streams are wrong$/],
+  ["a token is wrong", { ids: (ids) => ids.with(5, 511) }, /^\d+ streams are wrong$/],
   ["a resumed stream repeats events", { repeatsAfter: 6 }, /^\d+ streams have something twice$/],
   ["a request hangs", { silentAfter: 4 }, /^\d+ streams hung$/],
   ["a line of a batch is lost", { lines: (lines) => lines.slice(1) }, /^\d+ lines of batches are lost$/],
