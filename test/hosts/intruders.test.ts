@@ -5,6 +5,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
 import { Client, credentials, type ServiceError } from "@grpc/grpc-js";
+import { Network } from "@rhone/bench";
 import {
   askOperations,
   type ClusterStatus,
@@ -24,8 +25,7 @@ import { dataDirAt } from "../../cli/dist/data-dir.js";
 import { ResumingStream } from "../cluster/resuming-stream.js";
 import { rhone } from "../cluster/start-cluster.js";
 import { ListeningCluster } from "./listening-cluster.js";
-import { Network } from "./network.js";
-import { skipWithoutHosts, whyNoHosts } from "./why-no-hosts.js";
+import { skipWithoutHosts, whyNoHosts } from "./skip-without-hosts.js";
 
 const SMALL = ["--threads", "1", "--memory", "400M"];
 const STREAM = { prompt: "Once upon a time", max_tokens: 150, ignore_eos: true, temperature: 0 };

@@ -1,12 +1,11 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { type Host, ip, Network } from "@rhone/bench";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { rhone } from "../cluster/start-cluster.js";
-import type { Host } from "./host.js";
-import { ip } from "./leftovers.js";
 import { ListeningCluster } from "./listening-cluster.js";
-import { Network } from "./network.js";
-import { skipWithoutHosts, whyNoHosts } from "./why-no-hosts.js";
+import { runOn } from "./run-on.js";
+import { skipWithoutHosts, whyNoHosts } from "./skip-without-hosts.js";
 
 const SIMULATE = ["--simulate", "stage-ms=5"];
 const PATIENCE = { timeout: 40_000, interval: 200 };
@@ -103,7 +102,7 @@ const pidsOf = ({ namespace }: Host): readonly string[] => ip("netns", "pids", n
 
 /** Local addresses of `ss -ltn` in the host's namespace. */
 async function listeningBeyondLoopback(host: Host): Promise<readonly string[]> {
-  const { stdout } = await host.run("ss", ["-Hltn"]);
+  const { stdout } = await runOn(host, "ss", ["-Hltn"]);
   const local = stdout.split("\n").flatMap((line) => line.trim().split(/\s+/)[3] ?? []);
   return local.filter((address) => !LOOPBACK.includes(address.slice(0, address.lastIndexOf(":")))).toSorted();
 }

@@ -1,6 +1,6 @@
 import { join } from "node:path";
+import type { Host } from "@rhone/bench";
 import { RunningCluster, rhone } from "../cluster/start-cluster.js";
-import type { Host } from "./host.js";
 
 export interface PipelineWorker {
   readonly worker: string;

@@ -1,8 +1,8 @@
+import { Network } from "@rhone/bench";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ResumingStream } from "../cluster/resuming-stream.js";
-import { Network } from "./network.js";
+import { skipWithoutHosts, whyNoHosts } from "./skip-without-hosts.js";
 import { SECOND, SpreadCluster } from "./spread-cluster.js";
-import { skipWithoutHosts, whyNoHosts } from "./why-no-hosts.js";
 
 const STREAMS = 4;
 const TOKENS = 400;

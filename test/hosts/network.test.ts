@@ -4,11 +4,11 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
+import { type Host, Network, sweepNetworks } from "@rhone/bench";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
-import type { Host } from "./host.js";
-import { sweepNetworks } from "./leftovers.js";
-import { Network } from "./network.js";
-import { skipWithoutHosts, whyNoHosts } from "./why-no-hosts.js";
+import { runOn } from "./run-on.js";
+import { skipWithoutHosts, whyNoHosts } from "./skip-without-hosts.js";
+import { WireShaper } from "./wire-shaper.js";
 
 const ECHO_PORT = 7;
 const LOOPBACK = "127.0.0.1";
@@ -38,7 +38,7 @@ async function ask(host: Host, address: string): Promise<string> {
     const end = (text) => { console.log(text); process.exit(); };
     socket.on("data", () => end("answered")).on("error", ({ code }) => end(code));
     setTimeout(() => end("silent"), ${SILENT_AFTER_MS});`;
-  return (await host.run(process.execPath, ["-e", code])).stdout.trim();
+  return (await runOn(host, process.execPath, ["-e", code])).stdout.trim();
 }
 
 /** A connection of this process to the echo of `host`. */
@@ -88,7 +88,7 @@ test("a host has a name and a folder, and sees nothing of the others' folders", 
   writeFileSync(join(a.folder, "of-a"), "");
   const code = `const { readdirSync } = require("fs"), { homedir, hostname } = require("os");
     console.log(JSON.stringify([hostname(), homedir(), process.cwd(), readdirSync("."), readdirSync("../a")]));`;
-  const seen = async (host: Host) => JSON.parse((await host.run(process.execPath, ["-e", code])).stdout);
+  const seen = async (host: Host) => JSON.parse((await runOn(host, process.execPath, ["-e", code])).stdout);
   expect(await seen(a)).toEqual(["a", a.folder, a.folder, ["of-a"], ["of-a"]]);
   expect(await seen(b)).toEqual(["b", b.folder, b.folder, [], []]);
   expect(hostname()).not.toBe("a");
@@ -126,32 +126,35 @@ test("a reset ends connections at both ends", async ({ skip }) => {
 test("a cable delays each frame, under connections that are open", async () => {
   const { b } = network.hosts;
   const socket = await connectTo(b);
-  await b.shape({ delayMs: 30 });
+  const cable = new WireShaper(b);
+  await cable.shape({ delayMs: 30 });
   await roundTrip(socket, 1); // the switch learns where b is now
   const delayed = await roundTrip(socket, 1);
   expect(delayed).toBeGreaterThanOrEqual(59);
   expect(delayed).toBeLessThan(160);
-  await b.shape(null);
+  await cable.shape(null);
   expect(await roundTrip(socket, 1)).toBeLessThan(59);
 });
 
 test("a cable has a rate", async () => {
   const { b } = network.hosts;
   const socket = await connectTo(b);
-  await b.shape({ bytesPerS: 1_000_000 });
+  const cable = new WireShaper(b);
+  await cable.shape({ bytesPerS: 1_000_000 });
   const slow = await roundTrip(socket, 500_000);
   expect(slow).toBeGreaterThan(490);
   expect(slow).toBeLessThan(2000);
-  await b.shape(null);
+  await cable.shape(null);
 });
 
 test("a cable loses frames, which TCP sends again", async () => {
   const { b } = network.hosts;
   const socket = await connectTo(b);
-  await b.shape({ loss: 0.05 });
+  const cable = new WireShaper(b);
+  await cable.shape({ loss: 0.05 });
   await roundTrip(socket, 200_000);
-  await b.shape(null);
-  const counters = (await b.run("cat", ["/proc/net/snmp"])).stdout
+  await cable.shape(null);
+  const counters = (await runOn(b, "cat", ["/proc/net/snmp"])).stdout
     .split("\n")
     .filter((line) => line.startsWith("Tcp:"));
   const [names = [], values = []] = counters.map((line) => line.split(" "));

@@ -1,11 +1,10 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { type Host, Network } from "@rhone/bench";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { RunningCluster, rhone } from "../cluster/start-cluster.js";
-import type { Host } from "./host.js";
 import { ListeningCluster } from "./listening-cluster.js";
-import { Network } from "./network.js";
-import { skipWithoutHosts, whyNoHosts } from "./why-no-hosts.js";
+import { skipWithoutHosts, whyNoHosts } from "./skip-without-hosts.js";
 
 const SIMULATE = ["--simulate", "stage-ms=5"];
 const PATIENCE = { timeout: 30_000, interval: 200 };

@@ -2,12 +2,12 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { Host } from "@rhone/bench";
 import { askOperations, type ClusterStatus, checkClusterStatus, openSecurity, type Security } from "@rhone/common";
 import { vi } from "vitest";
 import { TestAuthority, type TestLeaf } from "../../packages/common/src/testing/test-authority.js";
 import { type SpawnedService, spawnService } from "../cluster/spawn-service.js";
 import { RunningCluster } from "../cluster/start-cluster.js";
-import type { Host } from "./host.js";
 
 const BREEZE = fileURLToPath(new URL("../../models/breeze-q8_0.gguf", import.meta.url));
 const PASSWORD = "of-this-test";

@@ -1,14 +1,14 @@
 import { copyFileSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { type Host, Network } from "@rhone/bench";
 import { type GgufFile, openGguf, readModelConfig, tensorsOfShard } from "@rhone/model";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { rhone } from "../cluster/start-cluster.js";
-import type { Host } from "./host.js";
 import { ListeningCluster } from "./listening-cluster.js";
-import { Network } from "./network.js";
-import { skipWithoutHosts, whyNoHosts } from "./why-no-hosts.js";
-import type { Wire } from "./wire-shaper.js";
+import { runOn } from "./run-on.js";
+import { skipWithoutHosts, whyNoHosts } from "./skip-without-hosts.js";
+import { type Wire, WireShaper } from "./wire-shaper.js";
 
 /**
  * The demonstration model, or a large one for figures, over cables that may be bad:
@@ -44,14 +44,14 @@ beforeAll(async () => {
   const model = join(a.folder, "m.gguf");
   copyFileSync(MODEL, model);
   listening = await ListeningCluster.start(a, ["--model", model, ...SMALL]);
-  await Promise.all([b, c].map((host) => host.shape(WIRE)));
+  await Promise.all([b, c].map((host) => new WireShaper(host).shape(WIRE)));
 }, TIMEOUT.timeout);
 afterAll(() => network?.close());
 
 /** What a host has received: all bytes, and those within TCP. */
 async function received(host: Host): Promise<{ readonly all: number; readonly within: number }> {
   const counters = ["bytes", "packets"].map((name) => `/sys/class/net/eth0/statistics/rx_${name}`);
-  const [bytes = 0, frames = 0] = (await host.run("cat", counters)).stdout.trim().split("\n").map(Number);
+  const [bytes = 0, frames = 0] = (await runOn(host, "cat", counters)).stdout.trim().split("\n").map(Number);
   return { all: bytes, within: bytes - HEADERS * frames };
 }
 

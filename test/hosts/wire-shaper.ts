@@ -1,7 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { ip, ipBatch } from "./leftovers.js";
+import { ip, ipBatch } from "@rhone/bench";
 
 const RELAY = fileURLToPath(new URL("./relay.mjs", import.meta.url));
 

@@ -51,7 +51,7 @@ test("a killed supervisor is started again at the same address, and stopped at t
   const { done } = await withCluster(async (cluster) => {
     const first = await supervisorOf(cluster);
     expect(cluster.signal(first, "SIGKILL")).toBe(true);
-    await cluster.revive();
+    await cluster.revive("supervisor");
     const second = await supervisorOf(cluster);
     expect([second.pid === first.pid, cluster.isAlive(first), cluster.isAlive(second)]).toEqual([false, false, true]);
     expect(cluster.signal(first, "SIGCONT")).toBe(false);

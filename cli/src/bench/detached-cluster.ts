@@ -8,9 +8,11 @@ import type { ProgressEvent } from "../cluster/progress.js";
 import { stopCluster } from "../cluster/stop-cluster.js";
 import { type DataDir, dataDirAt } from "../data-dir.js";
 import type { ClusterOptions } from "../launch/cluster-options.js";
+import { CLI_ENTRY } from "../processes/entry-points.js";
 import { steadyPort } from "../processes/ports.js";
 import { isAlive, signalProcess, untilGone } from "../processes/process-identity.js";
 import type { StopSignals } from "../processes/stop-signals.js";
+import { afterDeath } from "./after-death.js";
 import { RecordedCluster } from "./local-cluster.js";
 import { withModelFound } from "./spawned-cluster.js";
 
@@ -36,6 +38,8 @@ export async function withDetachedCluster<T>(
   const { signals, keeps, onProgress } = request;
   const root = await mkdtemp(join(tmpdir(), "rhone-bench-"));
   const dataDir = dataDirAt(root);
+  const cleaning = '"$1" "$2" down --data-dir "$3"; rm -rf "$3"';
+  const guard = afterDeath(["sh", "-c", cleaning, "sh", process.execPath, CLI_ENTRY, root]);
   try {
     // The port is chosen here, because a supervisor that is started again shall have the one that clients know.
     const options = {
@@ -53,6 +57,7 @@ export async function withDetachedCluster<T>(
     await stopCluster(dataDir);
     if (keeps) onProgress(`The data directory of the cluster is ${root}.`);
     else await rm(root, { recursive: true, force: true });
+    guard.cancel();
   }
 }
 
@@ -66,6 +71,7 @@ class DetachedCluster implements BreakableCluster {
   readonly redisInMemory: boolean;
   readonly redisUrl: string | null;
   readonly folder: string;
+  readonly network = null;
   readonly #dataDir: DataDir;
   readonly #request: DetachedRequest;
   readonly #local: RecordedCluster;

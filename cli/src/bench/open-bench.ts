@@ -4,6 +4,7 @@ import {
   type ClusterChanges,
   describeCluster,
   type MeasuredCluster,
+  whyNoHosts,
 } from "@rhone/bench";
 import { RhoneError } from "@rhone/common";
 import { readClusterRecord } from "../cluster/cluster-record.js";
@@ -15,6 +16,8 @@ import type { ClusterOptions } from "../launch/cluster-options.js";
 import { ENTRY_POINTS, SIMULATION_ENTRY, SUPERVISOR_ENTRY } from "../processes/entry-points.js";
 import { listenForStop } from "../processes/stop-signals.js";
 import { withDetachedCluster } from "./detached-cluster.js";
+import { flagOf } from "./flag-of.js";
+import { withHostsCluster } from "./hosts-cluster.js";
 import { RecordedCluster } from "./local-cluster.js";
 import { withSpawnedCluster } from "./spawned-cluster.js";
 
@@ -62,16 +65,19 @@ export function openBench({ options, clusterFlags, given, signal }: BenchRequest
   };
   const signals = spawns ? listenForStop(() => note("Stopping. Press Ctrl-C again to kill all processes.")) : null;
   const own = { ...clusterOptionsOf(options, clusterFlags), dataDir: config.home, host: "127.0.0.1", port: 0 };
-  const withBreakableCluster: BenchContext["withBreakableCluster"] = async (body, { keeps }) => {
+  const withBreakableCluster: BenchContext["withBreakableCluster"] = async (body, { keeps, hosts }) => {
     if (signals === null) throw ONLY_OWN;
     const request = { options: own, signals, supervisor: SUPERVISOR_ENTRY, onProgress: note, keeps };
-    return withDetachedCluster(request, async (cluster) => {
+    const why = hosts ? whyNoHosts() : null;
+    if (why !== null) note(`All is on one host: ${why}.`);
+    const start = hosts && why === null ? withHostsCluster : withDetachedCluster;
+    return start(request, async (cluster) => {
       measured.push(...(await cluster.status()).map(describeCluster));
       return body(cluster);
     });
   };
   const withLocalCluster: BenchContext["withLocalCluster"] = async (body, how) => {
-    if (signals !== null) return withBreakableCluster(body, how);
+    if (signals !== null) return withBreakableCluster(body, { ...how, hosts: false });
     const cluster = await RecordedCluster.open(dataDir, { signal, apiKey: config.apiKey });
     measured.push(...(await cluster.status()).map(describeCluster));
     return body(cluster);
@@ -141,9 +147,6 @@ const ONLY_OWN = new RhoneError(
   "INVALID_CONFIG",
   "This scenario kills processes, so it measures no running cluster. Add --spawn to start one for it.",
 );
-
-/** slidingWindow -> --sliding-window */
-export const flagOf = (name: string): string => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
 function clusterOptionsOf(options: BenchOptions, names: readonly string[]): AskedCluster {
   const values = Object.entries(options).filter(([name]) => names.includes(name));

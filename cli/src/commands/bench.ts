@@ -1,7 +1,8 @@
 import { writeFile } from "node:fs/promises";
 import { reportOf, SCENARIOS, type Scenario, type ScenarioOption, type Table } from "@rhone/bench";
 import { type Command, Option } from "commander";
-import { type BenchOptions, flagOf, openBench } from "../bench/open-bench.js";
+import { flagOf } from "../bench/flag-of.js";
+import { type BenchOptions, openBench } from "../bench/open-bench.js";
 import { decimalNumber, numberRange, outputFile, positiveList, someOf, wholeNumber } from "../option-parsers.js";
 import { EXIT } from "../terminal/failure.js";
 import { formatTable } from "../terminal/format.js";

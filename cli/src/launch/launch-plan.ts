@@ -1,5 +1,4 @@
-import { availableParallelism, freemem } from "node:os";
-import { RhoneError } from "@rhone/common";
+import { availableCores, RhoneError, unclaimedMemory } from "@rhone/common";
 import {
   CATALOGUE,
   type CatalogueEntry,
@@ -57,10 +56,7 @@ export interface LaunchPlan {
   readonly pipelines: readonly PipelinePlan[];
 }
 
-export const thisMachine = (): Machine => ({
-  cores: availableParallelism(),
-  availableMemory: process.availableMemory?.() ?? freemem(),
-});
+export const thisMachine = (): Machine => ({ cores: availableCores(), availableMemory: unclaimedMemory() });
 
 /** Of the embedded model, which shows a pipeline rather than speed. */
 const DEMONSTRATION_WORKERS = 2;

@@ -19,6 +19,9 @@ export const ENTRY_POINTS: EntryPoints = {
   gateway: service("gateway/dist/main.bundle.js"),
 };
 
+/** This command, for benches that run it elsewhere. */
+export const CLI_ENTRY = fromHere("../main.bundle.js");
+
 /** Runs a cluster in the background, for `rhone up --detach`. */
 export const SUPERVISOR_ENTRY = fromHere("../cluster/supervisor-main.bundle.js");
 

@@ -1,8 +1,12 @@
 export { ATTACKS } from "./attacks/all.js";
 export type { Attack } from "./attacks/attack.js";
 export { Sender } from "./attacks/sender.js";
-export type { BreakableCluster, ClusterProcess, LocalCluster } from "./chaos/local-cluster.js";
+export type { BreakableCluster, BreakableNetwork, ClusterProcess, LocalCluster } from "./chaos/local-cluster.js";
 export { median } from "./figures/percentiles.js";
+export { Host } from "./hosts/host.js";
+export { ip, ipBatch, removeNetwork, sweepNetworks } from "./hosts/leftovers.js";
+export { cut, mend, Network } from "./hosts/network.js";
+export { whyNoHosts } from "./hosts/why-no-hosts.js";
 export { BenchTarget } from "./measure/bench-target.js";
 export { type AttackFigures, measureAttack } from "./measure/measure-attack.js";
 export { watchTarget } from "./measure/watch-target.js";

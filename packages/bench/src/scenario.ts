@@ -38,11 +38,12 @@ export interface BenchContext {
   ) => Promise<T>;
   /**
    * Runs `body` against a cluster that is started for it with a supervisor of its own, whose processes it may kill, and
-   * always stopped. Throws INVALID_CONFIG without --spawn. `keeps`: its data directory is left, and named.
+   * always stopped. Throws INVALID_CONFIG without --spawn. `keeps`: its data directory is left, and named. `hosts`: it
+   * is spread over hosts of their own; without network namespaces it is on this one.
    */
   readonly withBreakableCluster: <T>(
     body: (cluster: BreakableCluster) => Promise<T>,
-    options: { readonly keeps: boolean },
+    options: { readonly keeps: boolean; readonly hosts: boolean },
   ) => Promise<T>;
 }
 

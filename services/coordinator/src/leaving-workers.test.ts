@@ -163,6 +163,31 @@ describe("draining a worker", () => {
     expect(await coordinator.drain("w9")).toMatchObject({ code: 404, body: { error: { code: "NOT_FOUND" } } });
   });
 
+  it("is refused while the pipeline is down and can't come back without the worker", async () => {
+    const coordinator = await cluster.run(2);
+    cluster.workers[1]?.kill();
+    await coordinator.until(({ state }) => state === "waiting_for_workers");
+    expect(await coordinator.drain("w0")).toMatchObject({ code: 503, body: { error: { code: "NO_PIPELINE" } } });
+    await cluster.join("w2");
+    await coordinator.until(({ state }) => state === "ready");
+    expect(await layersOf()).toMatchObject({ w0: expect.anything(), w2: expect.anything() });
+  });
+
+  it("is done with the next plan when another worker is lost meanwhile", async () => {
+    const coordinator = await cluster.run(2);
+    const { open, opened } = gate();
+    for (const spare of ["s0", "s1"]) await cluster.join(spare, { beforeLoaded: opened });
+    await coordinator.until(({ workers }) => workers.length === 4);
+    const drained = coordinator.drain("w1");
+    await expect.poll(() => cluster.workers[2]?.loads.length).toBe(1);
+    cluster.workers[0]?.kill();
+    expect(await drained).toMatchObject({ code: 200, body: { worker: "w1", going: "drained" } });
+    open();
+    await coordinator.until(({ state, epoch }) => state === "ready" && epoch > 1);
+    const { w1, s0, s1 } = await layersOf();
+    expect([w1, s0, s1].toSorted()).toEqual([[0, 4], [4, 8], null]);
+  });
+
   it("outlives the coordinator: a worker that was drained says so when it joins", async () => {
     const coordinator = await cluster.start(["--workers", "1"]);
     await cluster.join("w0", { drained: true });

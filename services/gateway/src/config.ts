@@ -169,7 +169,9 @@ export const gatewaySettings = {
   mostConnections: {
     env: "RHONE_MOST_CONNECTIONS",
     schema: count(1).default(10_000),
-    doc: "Most open connections of clients; further ones are closed at once.",
+    doc:
+      "Most open connections of clients, or as many as the system's limit of open files leaves; a further one ends " +
+      "the oldest without a request, of the address with most.",
   },
   mostPipelined: {
     env: "RHONE_MOST_PIPELINED",

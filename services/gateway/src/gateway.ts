@@ -1,4 +1,4 @@
-import type { ApiKeyStore, Logger } from "@rhone/common";
+import { type ApiKeyStore, type Logger, mostOpenFiles } from "@rhone/common";
 import type { FastifyInstance } from "fastify";
 import type { IdempotencyRecords } from "./admission/idempotency-records.js";
 import { KeyRing, keysRequired } from "./admission/key-ring.js";
@@ -12,6 +12,7 @@ import { FileQuota } from "./files/file-quota.js";
 import { FileStore } from "./files/file-store.js";
 import { admit } from "./http/admit.js";
 import { idempotency } from "./http/idempotency.js";
+import { connectionsWithin } from "./http/places.js";
 import { Readers } from "./http/readers.js";
 import { batchJobs } from "./http/routes/batch-jobs.js";
 import { batches } from "./http/routes/batches.js";
@@ -83,7 +84,8 @@ export function assembleGateway(
       register(scope, parts);
     responses(scope, { ...parts, background });
   };
-  const app = buildServer({ ...parts, requiresKeys: parts.keyRing !== null, routes });
+  const mostConnections = connectionsWithin(config.mostConnections, mostOpenFiles(), parts.logger);
+  const app = buildServer({ ...parts, mostConnections, requiresKeys: parts.keyRing !== null, routes });
   const { batchesAtOnce: mostBatches, batchLinesInFlight: linesInFlight } = config;
   const input = { mostLines: config.batchMostLines, mostBytes: config.fileLimitBytes };
   const batchRunner = new BatchRunner({ uses: parts, takeLease, mostBatches, linesInFlight, input });

@@ -1,5 +1,5 @@
-import { availableParallelism } from "node:os";
 import {
+  availableCores,
   type ConfigOf,
   ggmlDirSetting,
   hostPortSchema,
@@ -43,15 +43,15 @@ export const shardWorkerSettings = {
   },
   threads: {
     env: "RHONE_THREADS",
-    schema: count(1).max(512).default(availableParallelism()),
+    schema: count(1).max(512).default(availableCores()),
     doc: "Threads that compute.",
-    defaultText: "all cores",
+    defaultText: "all cores that it may keep busy",
   },
   memory: {
     env: "RHONE_MEMORY",
     schema: count(1).optional(),
-    doc: "Bytes for weights and K/V pages; set it where workers share a machine.",
-    defaultText: "90 % of the memory that is free at start",
+    doc: "Bytes for weights and K/V pages; set it where workers that start at once share a machine.",
+    defaultText: "90 % of what is free at start, within the limits of control groups",
   },
   device: {
     env: "RHONE_DEVICE",

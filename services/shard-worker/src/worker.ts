@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { freemem, hostname } from "node:os";
+import { hostname } from "node:os";
 import {
   advertisedHost,
   flowHandler,
@@ -7,12 +7,14 @@ import {
   Heartbeats,
   hostPort,
   type Logger,
+  MemoryClaim,
   OperationsServer,
   openSecurity,
   PROTOCOL_VERSION,
   pipelineService,
   type Security,
   type Shutdown,
+  unclaimedMemory,
   type WorkerMessage,
   type WorkerStanding,
   weightsService,
@@ -57,7 +59,14 @@ export async function startShardWorker({
   metrics.kernels.set({ kernels: device.facts.kernels ?? "" }, 1);
   const runner = new StageRunner({ worker, security, metrics, logger });
   const files = openFiles({ config, logger, shutdown }, { security, metrics });
-  const holder = new ShardHolder({ device, files, runner, metrics, logger });
+  const claim = new MemoryClaim();
+  shutdown.add("memory claim", () => claim.close());
+  const onHost = device.facts.device === "CPU";
+  const memoryTotal = config.memory ?? (await (onHost ? claim.take(MEMORY_SHARE) : share(unclaimedMemory())));
+  const onHeld = (bytes: number): void => {
+    if (onHost) claim.hold(bytes);
+  };
+  const holder = new ShardHolder({ device, files, runner, metrics, onHeld, logger });
   shutdown.add("shard", () => holder.release());
   const { host, port, opsPort } = config;
   const weights = new WeightServer({
@@ -85,7 +94,7 @@ export async function startShardWorker({
   const advertiseHost = advertisedHost(config, logger);
   const address = hostPort(advertiseHost, server.port);
   const operations = hostPort(advertiseHost, ops.port);
-  const hello = { worker, address, operations, ...machineFacts(config), ...device.facts };
+  const hello = { worker, address, operations, ...machineFacts(config), memoryTotal, ...device.facts };
   const { coordinator } = config;
   const obey = obeyOrders(holder, runner, logger);
   const heartbeats = new Heartbeats({ coordinator, security, worker, counts: () => runner });
@@ -152,10 +161,11 @@ function openFiles(
   return new FetchedFiles({ coordinator, security, modelsDir, cache, thread, counts, logger });
 }
 
-function machineFacts({ memory, threads }: ShardWorkerConfig) {
+const share = (bytes: number): number => Math.floor(MEMORY_SHARE * bytes);
+
+function machineFacts({ threads }: ShardWorkerConfig) {
   return {
     protocol: PROTOCOL_VERSION,
-    memoryTotal: memory ?? Math.floor(freemem() * MEMORY_SHARE),
     threads,
     hostname: hostname(),
     pid: process.pid,

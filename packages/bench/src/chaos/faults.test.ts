@@ -3,8 +3,8 @@ import { FAULT_KINDS, type Fault, type FaultOrder, nameOfDeed, planFaults } from
 
 const processes = ["supervisor", "redis", "redis-server", "coordinator", "worker-1", "worker-2", "gateway"];
 const order: FaultOrder = {
-  ...{ seed: 7, faults: 400, kinds: FAULT_KINDS, processes },
-  ...{ pauseMs: [500, 2000], stopMs: [5000, 60_000] },
+  ...{ seed: 7, faults: 400, kinds: FAULT_KINDS, processes, hosts: [] },
+  ...{ pauseMs: [500, 2000], stopMs: [5000, 60_000], partMs: [1000, 30_000] },
 };
 
 /** When each fault is made, by the plan. */
@@ -55,6 +55,35 @@ describe("planFaults", () => {
       const before = ends.get(name) ?? [];
       expect(before.filter((at) => at > atMs - 60_000).length).toBeLessThan(3);
       ends.set(name, [...before, atMs]);
+    }
+  });
+
+  it("parts every two hosts, both ways and one way, and pulls cables, where there are hosts", () => {
+    const hosts = ["redis", "front", "worker-2"];
+    const faults = planFaults({ ...order, hosts, kinds: ["part", "cable"] });
+    const pairs = ["redis | front", "redis | worker-2", "front | worker-2"].flatMap((pair) => {
+      const [one, other] = pair.split(" | ");
+      return [pair, `${one} > ${other}`, `${other} > ${one}`];
+    });
+    const names = faults.map(({ deed }) => nameOfDeed(deed));
+    expect(new Set(names)).toEqual(new Set(["pull cable", ...pairs.map((pair) => `part ${pair}`)]));
+    const lengths = faults.flatMap(({ deed }) => ("forMs" in deed ? [deed.forMs] : []));
+    expect([lengths.length, Math.min(...lengths) >= 1000, Math.max(...lengths) <= 30_000]).toEqual([400, true, true]);
+  });
+
+  it("counts a worker's ends again once its own supervisor was killed, and no other's", () => {
+    const spread = ["supervisor", "worker-1", "supervisor-2", "worker-2"];
+    const kinds = ["worker", "supervisor"] as const;
+    const ends = new Map<string, number[]>();
+    for (const { deed, atMs } of timesOf(planFaults({ ...order, kinds, processes: spread, faults: 200 }))) {
+      if (deed.act !== "kill") throw new Error("no kind of these stops");
+      if (deed.process === "supervisor") ends.delete("worker-1");
+      else if (deed.process === "supervisor-2") ends.delete("worker-2");
+      else {
+        const before = ends.get(deed.process) ?? [];
+        expect(before.filter((at) => at > atMs - 60_000).length).toBeLessThan(3);
+        ends.set(deed.process, [...before, atMs]);
+      }
     }
   });
 

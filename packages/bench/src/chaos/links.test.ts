@@ -14,9 +14,9 @@ const pipeline = (changes: object = {}) =>
 
 test("a pipeline's links go from the coordinator through its stages and back, spares left out", () => {
   expect(linksOf([pipeline()])).toEqual([
-    { name: "the coordinator to stage 0", to: "a stage", from: null, port: 7001 },
-    { name: "stage 0 to stage 1", to: "a stage", from: 1, port: 7002 },
-    { name: "stage 1 to the coordinator", to: "the coordinator", from: 2, port: 6000 },
+    { name: "the coordinator to stage 0", to: "a stage", from: null, address: "127.0.0.1:7001" },
+    { name: "stage 0 to stage 1", to: "a stage", from: 1, address: "127.0.0.1:7002" },
+    { name: "stage 1 to the coordinator", to: "the coordinator", from: 2, address: "127.0.0.1:6000" },
   ]);
 });
 
@@ -47,7 +47,8 @@ test("a link is reset where this machine can do that", async ({ skip }) => {
   const socket = connect(port, "127.0.0.1");
   await once(socket, "connect");
   const error = once(socket, "error");
-  expect(await resetLink({ from: process.pid, port })).toBe(1);
+  const link = { from: process.pid, address: `127.0.0.1:${port}` };
+  expect(await resetLink(link)).toBe(1);
   await error;
-  expect(await resetLink({ from: process.pid, port })).toBe(0);
+  expect(await resetLink(link)).toBe(0);
 });

@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { once } from "node:events";
-import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { type AddressInfo, connect, createServer, isIPv4, type Socket } from "node:net";
 import { promisify } from "node:util";
 import type { ClusterStatus } from "@rhone/common";
 
@@ -11,8 +11,8 @@ export interface Link {
   readonly to: "a stage" | "the coordinator";
   /** The process that opened it; null: nobody else opens one to this port. */
   readonly from: number | null;
-  /** TCP port at which the other end listens. */
-  readonly port: number;
+  /** host:port at which the other end listens. */
+  readonly address: string;
 }
 
 /** Those that frames take through ready pipelines: into the first stage, between stages, and back. */
@@ -28,21 +28,30 @@ export function linksOf(statuses: readonly ClusterStatus[]): readonly Link[] {
       const from = ordered[stage - 1];
       const before = from === undefined ? "the coordinator" : `stage ${stage - 1}`;
       const name = `${before} to stage ${stage}${of}`;
-      return { name, to: "a stage", from: from?.pid ?? null, port: portOf(place) };
+      return { name, to: "a stage", from: from?.pid ?? null, address: place };
     });
     const name = `stage ${ordered.length - 1} to the coordinator${of}`;
-    return [...into, { name, to: "the coordinator", from: ordered.at(-1)?.pid ?? null, port: portOf(address) }];
+    return [...into, { name, to: "the coordinator", from: ordered.at(-1)?.pid ?? null, address }];
   });
 }
 
-const portOf = (address: string): number => Number(address.slice(address.lastIndexOf(":") + 1));
-
-/** Resets the connections that process `from` has opened to a port of this machine. Their number. */
-export async function resetLink({ from, port }: Pick<Link, "from" | "port">): Promise<number> {
-  const open = await ss(["-Htnp", "state", "established", `dport = :${port}`]);
+/**
+ * Resets the connections that process `from` has opened to an address. Their number. `inside`: a process of the network
+ * that they are opened from; this one's when absent.
+ */
+export async function resetLink({ from, address }: Pick<Link, "from" | "address">, inside?: number): Promise<number> {
+  const place = filterOf(address);
+  const open = await ss(["-Htnp", "state", "established", place], inside);
   const ports = localPortsOf(open, from);
-  for (const own of ports) await ss(["-K", "-Htn", `sport = :${own} and dport = :${port}`]);
+  for (const own of ports) await ss(["-K", "-Htn", `sport = :${own} and ${place}`], inside);
   return ports.length;
+}
+
+/** Of `ss`. A loopback address may be either of the two; names are not looked up. */
+function filterOf(address: string): string {
+  const colon = address.lastIndexOf(":");
+  const [host, port] = [address.slice(0, colon), address.slice(colon + 1)];
+  return isIPv4(host) && !host.startsWith("127.") ? `dst ${host} and dport = :${port}` : `dport = :${port}`;
 }
 
 /** Of the sockets that `ss -Htnp` lists, those of a process; null: all of them. */
@@ -64,7 +73,7 @@ export async function whyNoResets(): Promise<string | null> {
   try {
     await once(socket, "connect");
     const wasReset = endOf(socket);
-    const found = await resetLink({ from: process.pid, port });
+    const found = await resetLink({ from: process.pid, address: `127.0.0.1:${port}` });
     if (found > 0 && (await wasReset)) return null;
     return "`ss -K` resets no connection here; it needs Linux with CONFIG_INET_DIAG_DESTROY, and root";
   } catch (error) {
@@ -85,6 +94,7 @@ function endOf(socket: Socket): Promise<boolean> {
   });
 }
 
-async function ss(args: readonly string[]): Promise<string> {
-  return (await promisify(execFile)("ss", [...args], { encoding: "utf8", timeout: 5000 })).stdout;
+async function ss(args: readonly string[], inside?: number): Promise<string> {
+  const [command, ...before] = inside === undefined ? ["ss"] : ["nsenter", "-t", String(inside), "-n", "ss"];
+  return (await promisify(execFile)(command ?? "ss", [...before, ...args], { encoding: "utf8", timeout: 5000 })).stdout;
 }

@@ -32,6 +32,17 @@ export interface BreakableCluster extends LocalCluster {
   isAlive(process: ClusterProcess): boolean;
   /** Signals this process, never a later one with its number; false when it is gone. */
   signal(process: ClusterProcess, signal: NodeJS.Signals): boolean;
-  /** Starts the supervisor again after it was killed, which starts the others; resolves when the cluster is ready. */
-  revive(): Promise<void>;
+  /** Starts a supervisor again after it was killed, which starts the others; resolves when the cluster is ready. */
+  revive(supervisor: string): Promise<void>;
+  /** null: its processes are on one host, where nothing is between them. */
+  readonly network: BreakableNetwork | null;
+}
+
+/** The hosts of a cluster, each with a cable to one switch. What is done twice lasts until both are undone. */
+export interface BreakableNetwork {
+  readonly hosts: readonly string[];
+  /** Frames from one host to another are lost. Undone by what it returns. */
+  cut(from: string, to: string): () => void;
+  /** Pulls a host's cable. */
+  unplug(host: string): () => void;
 }

@@ -6,6 +6,10 @@ import { NotBack, Striker } from "./striker.js";
 function fakeCluster(names: readonly string[]) {
   const alive: ClusterProcess[] = names.map((name, index) => ({ name, pid: index + 1, startedAt: "0" }));
   const signals: string[] = [];
+  const done = (what: string) => {
+    signals.push(what);
+    return () => void signals.push(`end of ${what}`);
+  };
   const remove = (process: ClusterProcess): void => void alive.splice(alive.indexOf(process), 1);
   const cluster: BreakableCluster = {
     url: "http://127.0.0.1:1",
@@ -22,7 +26,12 @@ function fakeCluster(names: readonly string[]) {
       return true;
     },
     status: async () => [],
-    revive: async () => void signals.push("revive"),
+    revive: async (supervisor) => void signals.push(`revive ${supervisor}`),
+    network: {
+      hosts: ["front", "worker-2"],
+      cut: (from, to) => done(`cut ${from} ${to}`),
+      unplug: (host) => done(`unplug ${host}`),
+    },
   };
   const interrupt = new AbortController();
   const striker = new Striker({ cluster, signal: interrupt.signal, returnMs: 100 });
@@ -47,7 +56,7 @@ test("a process is killed, and noted with its time", async () => {
 test("after a killed supervisor the cluster is started again", async () => {
   const { striker, signals } = fakeCluster(["supervisor"]);
   await striker.strike(kill("supervisor"));
-  expect(signals).toEqual(["SIGKILL supervisor", "revive"]);
+  expect(signals).toEqual(["SIGKILL supervisor", "revive supervisor"]);
 });
 
 test("a stopped process is woken after its time", async () => {
@@ -75,6 +84,27 @@ test("what is stopped when it is over is woken at once, also after an interrupt"
   interrupt.abort();
   await striker.close();
   expect(signals).toContain("SIGCONT gateway");
+});
+
+const lasting = { number: 1, pauseMs: 0 };
+
+test("a partition and a cable last for their time, and end at once when all is over", async () => {
+  const { striker, signals } = fakeCluster([]);
+  const both = { act: "part", hosts: ["front", "worker-2"], oneWay: false, forMs: 30 } as const;
+  const { at } = await striker.strike({ ...lasting, deed: both });
+  await striker.settled();
+  expect(striker.struck[0]).toMatchObject({ name: "part front | worker-2", target: "front worker-2" });
+  expect(striker.struck[0]?.until).toBeGreaterThanOrEqual(at + 30);
+  const cuts = ["cut front worker-2", "cut worker-2 front"];
+  expect(signals).toEqual([...cuts, ...cuts.map((each) => `end of ${each}`)]);
+  signals.length = 0;
+  await striker.strike({ ...lasting, deed: { ...both, oneWay: true, forMs: 60_000 } });
+  await striker.strike({ ...lasting, deed: { act: "pull", host: "front", forMs: 60_000 } });
+  await striker.close();
+  expect(signals.toSorted()).toEqual(
+    ["cut front worker-2", "unplug front"].flatMap((each) => [each, `end of ${each}`]).toSorted(),
+  );
+  expect(striker.struck[1]?.name).toBe("part front > worker-2");
 });
 
 test("a process that does not come back is named", async () => {

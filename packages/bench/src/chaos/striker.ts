@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Deed, type Fault, nameOfDeed } from "./faults.js";
+import { type Deed, type Fault, isSupervisor, nameOfDeed } from "./faults.js";
 import type { StruckFault } from "./gaps.js";
 import { type Link, linksOf, resetLink } from "./links.js";
 import type { BreakableCluster, ClusterProcess } from "./local-cluster.js";
@@ -15,6 +15,11 @@ export interface StrikerOptions {
   readonly returnMs?: number;
 }
 
+interface Lasting {
+  readonly isOver: () => boolean;
+  readonly undo: () => void;
+}
+
 /** A fault that could not be made, because what it was to strike did not come back. */
 export class NotBack extends Error {}
 
@@ -26,8 +31,8 @@ export class Striker {
   readonly #over = new AbortController();
   readonly #returnMs: number;
   readonly #struck: StruckFault[] = [];
-  /** Stopped processes, and what waits to wake them. */
-  readonly #stopped = new Map<ClusterProcess, Promise<void>>();
+  /** What lasts, such as a stop: resolves once it is undone. */
+  readonly #lasting = new Set<Promise<void>>();
 
   constructor({ cluster, signal, returnMs = RETURN_MS }: StrikerOptions) {
     this.#cluster = cluster;
@@ -55,39 +60,62 @@ export class Striker {
       const { name, to } = await this.#reset(deed);
       return note(name, 0, `reset link to ${to}`);
     }
+    if (deed.act === "part" || deed.act === "pull") {
+      const undo = this.#disturb(deed);
+      const fault = note(deed.act === "part" ? deed.hosts.join(" ") : deed.host, deed.forMs);
+      this.#last(fault, { isOver: () => false, undo });
+      return fault;
+    }
     const process = await this.#process(deed.process);
     if (deed.act === "stop") {
       this.#cluster.signal(process, "SIGSTOP");
       const fault = note(process.name, deed.stopMs);
-      this.#stopped.set(process, this.#wake(process, fault));
+      const undo = () => this.#cluster.signal(process, "SIGCONT");
+      this.#last(fault, { isOver: () => !this.#cluster.isAlive(process), undo });
       return fault;
     }
     this.#cluster.signal(process, "SIGKILL");
     const fault = note(process.name);
-    if (process.name === "supervisor") await this.#cluster.revive();
+    if (isSupervisor(process.name)) await this.#cluster.revive(process.name);
     return fault;
   }
 
-  /** Wakes what is stopped, at once. */
+  /** Undoes what lasts, at once. */
   async close(): Promise<void> {
     this.#over.abort();
     await this.settled();
   }
 
-  /** Resolves when all stopped processes were woken in their time, or are gone. */
+  /** Resolves when all that lasts was undone in its time: stopped processes are awake, or gone. */
   async settled(): Promise<void> {
-    await Promise.all(this.#stopped.values());
+    await Promise.all(this.#lasting);
   }
 
-  /** Notes when it was woken, or was found to be gone. */
-  async #wake(process: ClusterProcess, fault: StruckFault): Promise<void> {
-    while (performance.now() < fault.until && this.#cluster.isAlive(process) && !this.#signal.aborted) {
+  /** What it returns undoes it. */
+  #disturb(deed: Extract<Deed, { act: "part" | "pull" }>): () => void {
+    const { network } = this.#cluster;
+    if (network === null) throw new NotBack("the cluster has one host");
+    if (deed.act === "pull") return network.unplug(deed.host);
+    const [one, other] = deed.hosts;
+    const undo = [network.cut(one, other), ...(deed.oneWay ? [] : [network.cut(other, one)])];
+    return () => {
+      for (const each of undo) each();
+    };
+  }
+
+  /** Undoes a fault at its end, or when it is over before, and notes when that was. */
+  #last(fault: StruckFault, how: Lasting): void {
+    const lasting = this.#untilUndone(fault, how).finally(() => this.#lasting.delete(lasting));
+    this.#lasting.add(lasting);
+  }
+
+  async #untilUndone(fault: StruckFault, { isOver, undo }: Lasting): Promise<void> {
+    while (performance.now() < fault.until && !isOver() && !this.#signal.aborted) {
       await sleep(POLL_MS, undefined, { signal: this.#signal }).catch(() => {});
     }
-    this.#cluster.signal(process, "SIGCONT");
+    undo();
     const place = this.#struck.indexOf(fault);
     this.#struck[place] = { ...fault, until: performance.now() };
-    this.#stopped.delete(process);
   }
 
   #process(name: string): Promise<ClusterProcess> {
@@ -102,8 +130,14 @@ export class Striker {
     return this.#untilFound("no pipeline is ready", async () => {
       const links = linksOf(await this.#cluster.status().catch(() => []));
       const link = links[Math.min(links.length - 1, Math.floor(share * links.length))];
-      return link !== undefined && (await resetLink(link)) > 0 ? link : undefined;
+      return link !== undefined && (await resetLink(link, await this.#inside(link))) > 0 ? link : undefined;
     });
+  }
+
+  /** A process on the host that opened a link; undefined where there is one host. */
+  async #inside({ from }: Link): Promise<number | undefined> {
+    if (this.#cluster.network === null) return undefined;
+    return from ?? (await this.#process("coordinator")).pid;
   }
 
   async #untilFound<T>(problem: string, find: () => Promise<T | undefined>): Promise<T> {

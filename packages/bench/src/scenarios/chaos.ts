@@ -3,7 +3,7 @@ import { RhoneError } from "@rhone/common";
 import type { Asking } from "../chaos/asked-stream.js";
 import { type ChaosFigures, failuresOf, figuresOf } from "../chaos/chaos-figures.js";
 import { EpochWatch } from "../chaos/epoch-watch.js";
-import { FAULT_KINDS, type Fault, type FaultKind, planFaults, targetsOf } from "../chaos/faults.js";
+import { FAULT_KINDS, type Fault, type FaultKind, type FaultTargets, planFaults, targetsOf } from "../chaos/faults.js";
 import { whyNoResets } from "../chaos/links.js";
 import { askKnown, ChaosLoad } from "../chaos/load.js";
 import type { BreakableCluster } from "../chaos/local-cluster.js";
@@ -19,6 +19,8 @@ const options = {
   kinds: names("kinds of faults to make; stop: SIGSTOP of any process", FAULT_KINDS),
   pauseMs: range("ms between two faults", [500, 8000]),
   stopMs: range("ms that a stopped process is stopped", [5000, 60_000]),
+  partMs: range("ms that a partition lasts, or a cable is pulled", [1000, 30_000]),
+  hosts: flag("spread the cluster over hosts of their own (network namespaces): Redis, the coordinator, each worker"),
   apart: flag("wait before each fault until every stream has gone on after the one before"),
   minutes: amount("minutes after which no further fault is made; 0 = no limit", 0),
   clients: count("clients that stream", 8),
@@ -37,6 +39,10 @@ export const chaos = defineScenario({
   description: "faults at random moments of a seed: tokens and lines lost or doubled, gaps by kind of fault",
   clusters: "own",
   examples: [
+    {
+      flags: "--spawn --hosts --workers 3 --faults 300 --seed 5",
+      about: "partitions and cables too, on network namespaces; needs root",
+    },
     { flags: "--spawn --workers 3 --faults 100 --seed 7", about: "a hundred faults, in ten minutes" },
     {
       flags: "--spawn --workers 3 --faults 50 --apart --kinds worker,coordinator",
@@ -45,7 +51,10 @@ export const chaos = defineScenario({
   ],
   options,
   run: (context, values) =>
-    context.withBreakableCluster((cluster) => runChaos(context, cluster, values), { keeps: values.keep }),
+    context.withBreakableCluster((cluster) => runChaos(context, cluster, values), {
+      keeps: values.keep,
+      hosts: values.hosts,
+    }),
 });
 
 async function runChaos(context: BenchContext, cluster: BreakableCluster, values: Values) {
@@ -59,11 +68,12 @@ async function runChaos(context: BenchContext, cluster: BreakableCluster, values
     throw new RhoneError("MEASUREMENT_VOID", `No request was answered: ${[...refused.values()][0]}`);
   note(`${known.length} requests have been answered undisturbed; their answers are known`);
   const processes = (await cluster.processes()).map(({ name }) => name);
-  const without = await whyWithout(cluster, values.kinds, processes);
+  const targets = { processes, hosts: cluster.network?.hosts ?? [] };
+  const without = await whyWithout(cluster, values.kinds, targets);
   const kinds = values.kinds.filter((kind) => !without.has(kind));
   if (kinds.length === 0)
     throw new RhoneError("INVALID_CONFIG", `No fault of --kinds can be made: ${[...without.values()][0]}.`);
-  const faults = planFaults({ ...values, kinds, processes });
+  const faults = planFaults({ ...values, ...targets, kinds });
 
   const startedAt = performance.now();
   const load = new ChaosLoad({ ...asking, known, ...values });
@@ -101,10 +111,13 @@ async function checkedStatus(cluster: BreakableCluster) {
 }
 
 /** By kind of fault, why it is left out. */
-async function whyWithout(cluster: BreakableCluster, kinds: readonly FaultKind[], processes: readonly string[]) {
+async function whyWithout(cluster: BreakableCluster, kinds: readonly FaultKind[], targets: FaultTargets) {
   const without = new Map<FaultKind, string>();
-  for (const kind of kinds)
-    if (targetsOf(kind, processes).length === 0) without.set(kind, "the cluster has no such process");
+  for (const kind of kinds) {
+    const isOfHosts = kind === "part" || kind === "cable";
+    if (targetsOf(kind, targets).length === 0)
+      without.set(kind, isOfHosts ? "all processes are on one host; see --hosts" : "the cluster has no such process");
+  }
   if (cluster.redisInMemory) {
     const why = "Redis is in memory, and what it holds ends with it; an installed redis-server keeps it";
     for (const kind of ["redis", "supervisor"] as const) if (kinds.includes(kind)) without.set(kind, why);

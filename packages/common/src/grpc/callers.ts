@@ -80,6 +80,7 @@ export class Callers {
     if (this.#strangers.size > strangers) this.#strangers.oldestOfMost()?.destroy();
     socket.once("close", () => {
       clearTimeout(stranger);
+      this.#strangers.remove(socket);
       this.#connections.delete(from);
     });
   }

@@ -44,11 +44,16 @@ export class Handover {
   async prepare(epoch: Epoch, signal: AbortSignal): Promise<void> {
     const { plan } = this.#options;
     for (let plans = 1; ; plans++) {
-      const next = plan() ?? this.#refuse();
+      const next = this.next();
       await this.#load(next, epoch, signal);
       const now = plan();
       if (plans === MOST_PLANS || (now !== null && samePlan(now, next))) return;
     }
+  }
+
+  /** What would be planned now. Throws what the plan throws, and NO_PIPELINE without one. */
+  next(): ModelPlan {
+    return this.#options.plan() ?? this.#refuse();
   }
 
   #refuse(): never {

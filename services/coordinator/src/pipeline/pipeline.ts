@@ -68,6 +68,7 @@ export class Pipeline implements RegistryListener, ServingPipeline {
   readonly #options: PipelineOptions;
   readonly #loads: ShardLoads;
   readonly #calibrations: Calibrations;
+  readonly #handover: Handover;
   readonly #changes: PlanChanges;
   readonly #closing = new AbortController();
   #state: PipelineState = "waiting_for_workers";
@@ -93,8 +94,9 @@ export class Pipeline implements RegistryListener, ServingPipeline {
     this.#loads = new ShardLoads((member) => sourcesFor(member, options.registry.members));
     this.#calibrations = new Calibrations(options.logger);
     const known = { loads: this.#loads, calibrations: this.#calibrations };
-    const handover = new Handover({ ...options, ...known, plan: () => this.#nextPlan() });
+    this.#handover = new Handover({ ...options, ...known, plan: () => this.#nextPlan() });
     const { grow = false, listener, logger } = options;
+    const handover = this.#handover;
     this.#changes = new PlanChanges({ pipeline: this, handover, grow, settle: () => listener.settle(), logger });
     options.registry.listen(this);
   }
@@ -167,6 +169,7 @@ export class Pipeline implements RegistryListener, ServingPipeline {
     this.#changed();
     try {
       await this.#changes.replace(member);
+      this.#handover.next(); // the epoch may have ended, and others that it had may be gone
     } catch (error) {
       member.drain = null;
       this.#membership.notify(); // a plan may have it again

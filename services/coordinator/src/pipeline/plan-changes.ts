@@ -45,8 +45,8 @@ export class PlanChanges {
   }
 
   /**
-   * Resolves when others hold the layers of a worker that goes, and no step is in flight; at once for one without any.
-   * Throws as `Handover.prepare`, once each spare that can't load them has been tried.
+   * Resolves when others hold the layers of a worker that goes, and no step is in flight; at once for one without any,
+   * or when the epoch is over. Throws as `Handover.prepare`, once each spare that can't load them has been tried.
    */
   replace(member: Member): Promise<void> {
     this.#growth.abort();
@@ -61,7 +61,8 @@ export class PlanChanges {
           await handover.prepare(epoch, epoch.signal);
           break;
         } catch (error) {
-          if (epoch.signal.aborted || pipeline.able >= able) throw error;
+          if (epoch.signal.aborted) return;
+          if (pipeline.able >= able) throw error;
         }
       }
       await this.#settle();

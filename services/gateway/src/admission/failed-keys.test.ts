@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { FailedKeys, networkOf } from "./failed-keys.js";
 
-it("lets an address wait from its last allowed failure to the end of the minute that began with the first", () => {
+it("lets an address wait until one of its failures is forgiven", () => {
   let now = 1000;
   const failed = new FailedKeys(3, () => now);
   failed.add("a");
@@ -9,12 +9,26 @@ it("lets an address wait from its last allowed failure to the end of the minute 
   failed.add("a");
   expect(failed.waitMs("a")).toBe(0);
   failed.add("a");
-  expect(failed.waitMs("a")).toBe(50_000);
+  expect(failed.waitMs("a")).toBe(10_000);
   expect(failed.waitMs("b")).toBe(0);
-  now += 50_000;
+  now += 10_000;
   expect(failed.waitMs("a")).toBe(0);
   failed.add("a");
-  expect(failed.waitMs("a")).toBe(0);
+  expect(failed.waitMs("a")).toBe(20_000);
+});
+
+it("takes no more wrong keys at the end of a minute and the beginning of the next than at any other time", () => {
+  let now = 0;
+  const failed = new FailedKeys(100, () => now);
+  const guesses = (): number => {
+    let taken = 0;
+    for (; failed.waitMs("a") === 0; taken++) failed.add("a");
+    return taken;
+  };
+  now = 59_900;
+  const before = guesses();
+  now = 60_100;
+  expect([before, guesses()]).toEqual([100, 0]);
 });
 
 it("forgets the address that failed first once there are 10,000 others", () => {

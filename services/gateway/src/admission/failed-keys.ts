@@ -1,44 +1,40 @@
 import { isIPv6 } from "node:net";
+import { WINDOW_MS } from "./budgets.js";
 
-/** Most networks that are remembered; the one that failed first goes first. */
+/** Most networks that are remembered; the one whose last failure is oldest goes first. */
 const MOST_NETWORKS = 10_000;
-const WINDOW_MS = 60_000;
 
-interface Failures {
-  count: number;
-  readonly untilMs: number;
-}
-
-/** Counts the wrong API keys that came from an address, or from a network of IPv6, within a minute. */
+/** Counts the wrong API keys that came from an address, or from a network of IPv6. */
 export class FailedKeys {
-  readonly #most: number;
+  /** A wrong key is forgiven in this time. */
+  readonly #oneMs: number;
   readonly #now: () => number;
-  readonly #failures = new Map<string, Failures>();
+  /** When all are forgiven, as in `Budgets`. */
+  readonly #failures = new Map<string, number>();
 
   /** `most`: wrong keys per minute and network. `now`: milliseconds of a monotonic clock. */
   constructor(most: number, now: () => number = () => performance.now()) {
-    this.#most = most;
+    this.#oneMs = WINDOW_MS / most;
     this.#now = now;
   }
 
   /** Milliseconds until keys from the address are looked up again; 0: they are. */
   waitMs(address: string): number {
-    const { count, untilMs } = this.#failures.get(networkOf(address)) ?? { count: 0, untilMs: 0 };
-    return count < this.#most ? 0 : Math.max(0, untilMs - this.#now());
+    const ms = this.#until(networkOf(address)) + this.#oneMs - this.#now() - WINDOW_MS;
+    return ms < 0.01 ? 0 : ms;
   }
 
   add(address: string): void {
-    const now = this.#now();
     const network = networkOf(address);
-    const known = this.#failures.get(network);
-    if (known !== undefined && known.untilMs > now) {
-      known.count++;
-      return;
-    }
+    const until = this.#until(network) + this.#oneMs;
     this.#failures.delete(network);
-    this.#failures.set(network, { count: 1, untilMs: now + WINDOW_MS });
+    this.#failures.set(network, until);
     const [oldest] = this.#failures.keys();
     if (this.#failures.size > MOST_NETWORKS && oldest !== undefined) this.#failures.delete(oldest);
+  }
+
+  #until(network: string): number {
+    return Math.max(this.#now(), this.#failures.get(network) ?? 0);
   }
 }
 

@@ -35,7 +35,6 @@ export class IdempotencyClaim {
   readonly #options: ClaimOptions;
   readonly #endsAt: number;
   #record: IdempotentRecord;
-  #isReleased = false;
   #renewals: NodeJS.Timeout | undefined;
   #renewing: Promise<void> = Promise.resolve();
 
@@ -48,7 +47,7 @@ export class IdempotencyClaim {
 
   /**
    * From here on any gateway can write the answer, unless its prompts are so long that the record is not kept: then
-   * only an answer that is small can be repeated. Throws REDIS_UNAVAILABLE.
+   * only an answer that is small can be repeated. Throws as `IdempotencyRecords.save`: it must not generate then.
    */
   async generates(generation: StoredGeneration): Promise<void> {
     const { records, logger } = this.#options;
@@ -75,9 +74,6 @@ export class IdempotencyClaim {
 
   /** Frees the key. Never rejects. */
   async failed(): Promise<void> {
-    // By a second call somebody else may hold the key.
-    if (this.#isReleased) return;
-    this.#isReleased = true;
     await this.#endRenewals();
     await this.#quietly(this.#options.records.release(this.#options));
   }

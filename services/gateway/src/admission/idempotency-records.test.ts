@@ -7,7 +7,8 @@ import { CLAIM_TTL_S, IdempotencyClaim } from "./idempotency-claim.js";
 import { IdempotencyRecords, type StoredGeneration } from "./idempotency-records.js";
 
 const claimant = { owner: "", ttlS: 60 };
-const claimed = { owner: "", digest: "digest" };
+const MINE = { claim: "mine", fingerprint: "f" };
+const claimed = { owner: "", digest: "digest", claim: MINE.claim };
 const key = idempotentKey("digest");
 const answer = { status: 200, contentType: "application/json", body: "{}" };
 const options = {
@@ -35,33 +36,40 @@ function setUp() {
 describe("records", () => {
   it("are made once; the second claim finds the first", async () => {
     const { redis, records } = setUp();
-    expect(await records.claim("digest", { fingerprint: "f" }, claimant)).toBeNull();
+    expect(await records.claim("digest", MINE, claimant)).toBeNull();
     expect(await records.claim("digest", { fingerprint: "g" }, claimant)).toMatchObject({ fingerprint: "f" });
     expect(redis.ttls.get(key)).toBe(60);
   });
 
   it("are found with what became of the request", async () => {
     const { records, found } = setUp();
-    await records.claim("digest", { fingerprint: "f" }, claimant);
+    await records.claim("digest", MINE, claimant);
     await records.save(claimed, { fingerprint: "f", answer, generation }, 60);
-    expect(await found()).toEqual({ version: 1, fingerprint: "f", answer, generation });
+    expect(await found()).toEqual({ version: 1, ...MINE, answer, generation });
   });
 
   it("of prompts above a mebibyte are not kept, and the key is free again after a large answer", async () => {
     const { redis, records, claim } = setUp();
-    await records.claim("digest", { fingerprint: "f" }, claimant);
+    await records.claim("digest", MINE, claimant);
     const prompts = Array.from({ length: 16 }, () => ({ ids: Array(40_000).fill(1), text: "", hiddenSpace: false }));
     const long = streamRecordOf({ version: 1, kind: "completion", options: { ...options, prompts } }, [testJob()]);
     await claim.generates({ ...generation, record: long });
-    expect(redis.texts.get(key)).toBe(JSON.stringify({ version: 1, fingerprint: "f" }));
+    expect(redis.texts.get(key)).toBe(JSON.stringify({ version: 1, ...MINE }));
     await claim.answered({ ...answer, body: "x".repeat(300_000) });
     expect(redis.texts.has(key)).toBe(false);
   });
 
-  it("that expired are not brought back by a late answer", async () => {
-    const { redis, records } = setUp();
+  it("that expired are brought back by a late answer, unless another holds the key", async () => {
+    const { redis, records, found } = setUp();
     await records.save(claimed, { fingerprint: "f", answer }, 60);
-    expect(redis.texts.size).toBe(0);
+    expect(await found()).toMatchObject({ answer });
+    redis.texts.delete(key);
+    await records.claim("digest", { claim: "another", fingerprint: "f" }, claimant);
+    const before = redis.texts.get(key);
+    await expect(records.save(claimed, { fingerprint: "f", answer }, 60)).rejects.toMatchObject({
+      code: "IDEMPOTENCY_KEY_IN_USE",
+    });
+    expect(redis.texts.get(key)).toBe(before);
   });
 
   it("of the release before, without a version, are read", async () => {
@@ -83,7 +91,7 @@ describe("records", () => {
 
   it("are read two at a time, however many ask for theirs at once", async () => {
     const { redis, records, found } = setUp();
-    await records.claim("digest", { fingerprint: "f" }, claimant);
+    await records.claim("digest", MINE, claimant);
     const get = redis.get.bind(redis);
     const reading: (() => void)[] = [];
     let most = 0;
@@ -113,7 +121,7 @@ describe("records", () => {
 describe("a claim", () => {
   it("keeps a small answer for the time that is set", async () => {
     const { redis, records, claim, found } = setUp();
-    await records.claim("digest", { fingerprint: "f" }, claimant);
+    await records.claim("digest", MINE, claimant);
     await claim.answered(answer);
     expect(await found()).toMatchObject({ answer });
     expect(redis.ttls.get(key)).toBe(3600);
@@ -122,7 +130,7 @@ describe("a claim", () => {
   it("keeps the way to a large answer or a stream no longer than its token logs", async () => {
     for (const large of [{ ...answer, body: "x".repeat(300_000) }, null]) {
       const { redis, records, claim, found } = setUp();
-      await records.claim("digest", { fingerprint: "f" }, claimant);
+      await records.claim("digest", MINE, claimant);
       await claim.generates(generation);
       expect(redis.ttls.get(key)).toBeGreaterThan(600);
       await claim.answered(large);
@@ -134,18 +142,30 @@ describe("a claim", () => {
 
   it("frees the key of a large answer that cannot be written again", async () => {
     const { redis, records, claim } = setUp();
-    await records.claim("digest", { fingerprint: "f" }, claimant);
+    await records.claim("digest", MINE, claimant);
     await claim.answered({ ...answer, body: "x".repeat(300_000) });
     expect(redis.texts.size).toBe(0);
   });
 
   it("frees the key after a failure, and not again when somebody else has it", async () => {
     const { redis, records, claim, found } = setUp();
-    await records.claim("digest", { fingerprint: "f" }, claimant);
+    await records.claim("digest", MINE, claimant);
     await claim.failed();
     expect(await found()).toBeNull();
     await claim.failed();
     expect(redis.texts.size).toBe(1);
+  });
+
+  it("that expired does not generate when another holds the key by then, and leaves it the key", async () => {
+    const { redis, records, claim } = setUp();
+    await records.claim("digest", MINE, claimant);
+    redis.texts.delete(key);
+    await records.claim("digest", { claim: "another", fingerprint: "f" }, claimant);
+    const before = redis.texts.get(key);
+    await expect(claim.generates(generation)).rejects.toMatchObject({ code: "IDEMPOTENCY_KEY_IN_USE" });
+    await claim.answered(answer);
+    await claim.failed();
+    expect(redis.texts.get(key)).toBe(before);
   });
 
   it.each([
@@ -154,7 +174,7 @@ describe("a claim", () => {
     ["cancelled", true],
   ])("on a stream that ended %s is kept: %s", async (outcome, isKept) => {
     const { redis, records, claim } = setUp();
-    await records.claim("digest", { fingerprint: "f" }, claimant);
+    await records.claim("digest", MINE, claimant);
     await claim.generates(generation);
     claim.ended(outcome);
     await expect.poll(() => redis.texts.has(key)).toBe(isKept);
@@ -164,7 +184,7 @@ describe("a claim", () => {
     vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
     onTestFinished(() => void vi.useRealTimers());
     const { redis, records, claim } = setUp();
-    await records.claim("digest", { fingerprint: "f" }, { ...claimant, ttlS: CLAIM_TTL_S });
+    await records.claim("digest", MINE, { ...claimant, ttlS: CLAIM_TTL_S });
     const saves = vi.spyOn(records, "save");
     vi.advanceTimersByTime(6000);
     expect(saves.mock.calls.map(([, , ttlS]) => ttlS)).toEqual([CLAIM_TTL_S, CLAIM_TTL_S]);
@@ -178,7 +198,7 @@ describe("a claim", () => {
     vi.useFakeTimers({ toFake: ["setInterval", "clearInterval", "performance"] });
     onTestFinished(() => void vi.useRealTimers());
     const [late, over] = [setUp(), setUp()];
-    for (const { records } of [late, over]) await records.claim("digest", { fingerprint: "f" }, claimant);
+    for (const { records } of [late, over]) await records.claim("digest", MINE, claimant);
     await over.claim.answered(answer);
     const [ofLate, ofOver] = [vi.spyOn(late.records, "save"), vi.spyOn(over.records, "save")];
     vi.advanceTimersByTime(3600_000);

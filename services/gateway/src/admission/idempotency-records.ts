@@ -15,6 +15,8 @@ const READS = { atOnce: 2, most: 1024, withinMs: 30_000 };
 
 const recordSchema = z.object({
   version: z.literal(VERSION).default(VERSION),
+  /** Names the claim, whose holder alone writes the record or frees the key. */
+  claim: z.string().exactOptional(),
   /** Identifies the request: a different one must not use the key. */
   fingerprint: z.string(),
   /** Present once the request is answered. */
@@ -30,11 +32,15 @@ export type StoredGeneration = NonNullable<IdempotentRecord["generation"]>;
 
 export type Claimant = Reader & { readonly ttlS: number };
 
-/** The owner of an Idempotency-Key, and the digest of both. */
+/** The owner of an Idempotency-Key, the digest of both, and which claim of it this is. */
 export interface ClaimedKey {
   readonly owner: string;
   readonly digest: string;
+  readonly claim: string;
 }
+
+/** How the record of a claim begins. */
+const ofClaim = (claim: string): string => JSON.stringify({ version: VERSION, claim }).slice(0, -1);
 
 /**
  * Records by the digest of caller and key, each with a time to live. One that gave way to others is as one that
@@ -58,7 +64,7 @@ export class IdempotencyRecords {
   async claim(digest: string, record: IdempotentRecord, claimant: Claimant): Promise<IdempotentRecord | null> {
     const { owner, ttlS, leaving } = claimant;
     const key = idempotentKey(digest);
-    const text = JSON.stringify({ version: VERSION, ...record });
+    const text = JSON.stringify({ version: VERSION, claim: record.claim, ...record });
     for (;;) {
       if (await this.#kept.keep(key, { owner, text, ttlS, when: "NX" })) return null;
       const found = await this.#reads.run(owner, () => this.#read(key), leaving);
@@ -68,17 +74,20 @@ export class IdempotencyRecords {
   }
 
   /**
-   * Replaces an existing record; one that is gone stays so. Returns whether the record is short enough to be kept.
+   * Replaces the claim's record, also one that is gone. Returns whether the new one is short enough to be kept. Throws
+   * IDEMPOTENCY_KEY_IN_USE when the claim expired, as while Redis or this process was away, and another holds the key.
    */
-  async save({ owner, digest }: ClaimedKey, record: IdempotentRecord, ttlS: number): Promise<boolean> {
-    const text = await shortJsonInTurns({ version: VERSION, ...record }, MOST_CHARACTERS);
+  async save({ owner, digest, claim }: ClaimedKey, record: IdempotentRecord, ttlS: number): Promise<boolean> {
+    const text = await shortJsonInTurns({ version: VERSION, claim, ...record }, MOST_CHARACTERS);
     if (text === undefined) return false;
-    await this.#kept.keep(idempotentKey(digest), { owner, text, ttlS, when: "XX" });
-    return true;
+    if (await this.#kept.keep(idempotentKey(digest), { owner, text, ttlS, of: ofClaim(claim) })) return true;
+    const why = "Another request has claimed this Idempotency-Key while this one waited";
+    throw new RhoneError("IDEMPOTENCY_KEY_IN_USE", `${why}; try again shortly.`);
   }
 
-  async release({ owner, digest }: ClaimedKey): Promise<void> {
-    await this.#kept.drop(idempotentKey(digest), owner);
+  /** Frees the key, unless another holds it. */
+  async release({ owner, digest, claim }: ClaimedKey): Promise<void> {
+    await this.#kept.drop(idempotentKey(digest), owner, ofClaim(claim));
   }
 
   async #read(key: string): Promise<IdempotentRecord | null> {

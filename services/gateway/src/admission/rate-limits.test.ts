@@ -1,24 +1,26 @@
-import { RateLimiterMemory } from "rate-limiter-flexible";
-import { describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { event, testJob } from "../testing/events.js";
-import { type PointCounter, RateLimits } from "./rate-limits.js";
+import { memoryBudgets } from "../testing/memory-budgets.js";
+import type { Budgets } from "./budgets.js";
+import { RateLimits } from "./rate-limits.js";
 import { TokenAccount, tokensFor } from "./token-account.js";
 
-const counter = () => new RateLimiterMemory({ points: Number.MAX_SAFE_INTEGER, duration: 60 });
-const limitsOf = () => new RateLimits({ requests: counter(), tokens: counter() });
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+const limitsOf = () => new RateLimits({ requests: memoryBudgets(), tokens: memoryBudgets() });
 const caller = (requests: number | null, tokens: number | null, owner = "team") => ({
   owner,
   limits: { requests, tokens },
 });
 
-const away: PointCounter = {
-  consume: () => Promise.reject(new Error("connection refused")),
-  penalty: () => Promise.reject(new Error("connection refused")),
-  reward: () => Promise.reject(new Error("connection refused")),
+const away: Budgets = {
+  take: () => Promise.reject(new Error("connection refused")),
+  correct: () => Promise.reject(new Error("connection refused")),
 };
 
 describe("requests", () => {
-  it("are counted up to the limit, and beyond", async () => {
+  it("are counted up to the limit, and not beyond", async () => {
     const limits = limitsOf();
     const standings = [];
     for (let request = 0; request < 3; request++) standings.push(await limits.takeRequest(caller(2, null)));
@@ -27,7 +29,24 @@ describe("requests", () => {
       [true, 0],
       [false, 0],
     ]);
-    expect(standings[2]).toMatchObject({ limit: 2, resetMs: expect.any(Number) });
+    expect(standings[2]).toMatchObject({ limit: 2, resetMs: 60_000, retryMs: 30_000 });
+    vi.advanceTimersByTime(30_000);
+    expect(await limits.takeRequest(caller(2, null))).toMatchObject({ isWithin: true, resetMs: 60_000, remaining: 0 });
+  });
+
+  it("of no moment are more than a limit, wherever a minute ends", async () => {
+    const limits = limitsOf();
+    const admitted: number[] = [];
+    const burst = async (atMs: number): Promise<void> => {
+      vi.setSystemTime(atMs);
+      for (let request = 0; request < 200; request++) {
+        if ((await limits.takeRequest(caller(100, null)))?.isWithin) admitted.push(atMs);
+      }
+    };
+    for (const atMs of [1e9, 1e9 + 59_900, 1e9 + 60_100, 1e9 + 119_900, 1e9 + 120_100]) await burst(atMs);
+    const moments = admitted.map((from) => admitted.filter((at) => at >= from && at < from + 1000).length);
+    expect(Math.max(...moments)).toBe(100);
+    expect(admitted).toHaveLength(300);
   });
 
   it("of callers without a limit are not counted", async () => {
@@ -79,24 +98,44 @@ describe("tokens", () => {
   });
 
   it("are settled by what was kept of their reservation, at another gateway", async () => {
-    const tokens = counter();
-    const [here, there] = [0, 1].map(() => new RateLimits({ requests: counter(), tokens })) as [RateLimits, RateLimits];
+    const tokens = memoryBudgets();
+    const both = { requests: memoryBudgets(), tokens };
+    const [here, there] = [new RateLimits(both), new RateLimits(both)];
     const reservation = await here.reserveTokens(caller(null, 100), 60);
     const kept = JSON.parse(JSON.stringify(reservation?.reserved));
     await there.settle("team", kept, 10);
     expect(await left(here)).toBe(90);
   });
 
-  it("are not corrected once their window ends, nor without Redis", async () => {
-    const tokens = counter();
-    const reward = vi.spyOn(tokens, "reward");
-    const reservation = await new RateLimits({ requests: counter(), tokens }).reserveTokens(caller(null, 100), 60);
-    const now = Date.now();
-    const clock = vi.spyOn(Date, "now").mockReturnValue(now + 59_500);
-    await reservation?.settle(10);
-    clock.mockRestore();
-    expect(reward).not.toHaveBeenCalled();
-    reward.mockRejectedValue(new Error("connection refused"));
+  it.each([
+    [0, 0, 90],
+    [3000, 5, 90],
+    [30_000, 50, 50],
+    [60_000, 40, 60],
+  ])(
+    "settled after %d ms, when %d others were taken, leave %d of 100, as if 10 had been reserved",
+    async (...numbers) => {
+      const [afterMs, taken, remaining] = numbers;
+      const limits = limitsOf();
+      const reservation = await limits.reserveTokens(caller(null, 100), 100);
+      vi.advanceTimersByTime(afterMs);
+      expect((await limits.reserveTokens(caller(null, 100), taken))?.standing.isWithin).toBe(true);
+      await reservation?.settle(10);
+      expect(await left(limits)).toBe(remaining);
+    },
+  );
+
+  it("used beyond their reservation are owed", async () => {
+    const limits = limitsOf();
+    await (await limits.reserveTokens(caller(null, 100), 60))?.settle(150);
+    const next = await limits.reserveTokens(caller(null, 100), 10);
+    expect(next?.standing).toMatchObject({ isWithin: false, remaining: 0, resetMs: 90_000, retryMs: 36_000 });
+  });
+
+  it("are not settled without Redis", async () => {
+    const tokens = memoryBudgets();
+    const limits = new RateLimits({ requests: memoryBudgets(), tokens: { ...tokens, correct: away.correct } });
+    const reservation = await limits.reserveTokens(caller(null, 100), 60);
     await expect(reservation?.settle(10)).resolves.toBeUndefined();
   });
 });

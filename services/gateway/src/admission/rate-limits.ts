@@ -1,26 +1,25 @@
-import { LIMIT_PREFIX, redisUnavailable } from "@rhone/common";
+import { redisUnavailable } from "@rhone/common";
 import type { Redis } from "ioredis";
-import { type RateLimiterAbstract, RateLimiterRedis, type RateLimiterRes } from "rate-limiter-flexible";
+import { type Budgets, type Left, redisBudgets, WINDOW_MS } from "./budgets.js";
 import type { Caller } from "./caller.js";
 
-const WINDOW_S = 60;
-/** A window is not corrected in its last second: the correction could land in the next one. */
-const MARGIN_MS = 1000;
-
-/** What is left of a caller's limit in the current window. */
+/** What is left of a caller's limit. */
 export interface Standing {
   readonly limit: number;
   readonly remaining: number;
-  /** Time until the window ends. */
+  /** Time until all of it is there again. */
   readonly resetMs: number;
+  /** Time until the request would fit; 0 when it does. */
+  readonly retryMs: number;
   /** Whether the request fits into the limit. */
   readonly isWithin: boolean;
 }
 
-/** Tokens that count in a window until they are settled, at any gateway. */
+/** Tokens that are taken of a limit until they are settled, at any gateway. */
 export interface ReservedTokens {
   readonly tokens: number;
-  /** Unix milliseconds: the end of the window. */
+  readonly limit: number;
+  /** Unix milliseconds: they have come back by then. */
   readonly endsAtMs: number;
 }
 
@@ -32,72 +31,53 @@ export interface Reservation {
   settle(used: number): Promise<void>;
 }
 
-/** Counts points by name, in windows of 60 s that begin with their first point. It refuses nothing itself. */
-export type PointCounter = Pick<RateLimiterAbstract, "consume" | "penalty" | "reward">;
-
 /** Counts the requests and tokens of each caller, over all gateways together. */
 export class RateLimits {
-  readonly #requests: PointCounter;
-  readonly #tokens: PointCounter;
+  readonly #requests: Budgets;
+  readonly #tokens: Budgets;
 
-  constructor({ requests, tokens }: { readonly requests: PointCounter; readonly tokens: PointCounter }) {
+  constructor({ requests, tokens }: { readonly requests: Budgets; readonly tokens: Budgets }) {
     this.#requests = requests;
     this.#tokens = tokens;
   }
 
-  /** Counts a request, also one beyond the limit; null for a caller without one. Throws REDIS_UNAVAILABLE. */
+  /** Counts a request that fits; null for a caller without a limit. Throws REDIS_UNAVAILABLE. */
   async takeRequest({ owner, limits }: Caller): Promise<Standing | null> {
-    if (limits.requests === null) return null;
-    return standing(await this.#requests.consume(nameOf(owner), 1).catch(redisUnavailable), limits.requests);
+    const { requests: limit } = limits;
+    if (limit === null) return null;
+    return standing(await this.#requests.take(nameOf(owner), { limit, points: 1 }).catch(redisUnavailable), limit);
   }
 
   /** Reserves tokens, or none if they exceed the limit; null for a caller without one. Throws REDIS_UNAVAILABLE. */
   async reserveTokens({ owner, limits }: Caller, tokens: number): Promise<Reservation | null> {
-    if (limits.tokens === null) return null;
-    const name = nameOf(owner);
-    const counted = await this.#tokens.consume(name, tokens).catch(redisUnavailable);
-    const reserved = { tokens, endsAtMs: Date.now() + counted.msBeforeNext };
-    const now = standing(counted, limits.tokens);
-    if (now.isWithin) return { standing: now, reserved, settle: (used) => this.settle(owner, reserved, used) };
-    const left = await this.#tokens.reward(name, tokens).catch(redisUnavailable);
-    return {
-      standing: { ...standing(left, limits.tokens), isWithin: false },
-      reserved: { ...reserved, tokens: 0 },
-      settle: async () => {},
+    const { tokens: limit } = limits;
+    if (limit === null) return null;
+    const left = await this.#tokens.take(nameOf(owner), { limit, points: tokens }).catch(redisUnavailable);
+    const reserved = { tokens: left.isWithin ? tokens : 0, limit, endsAtMs: left.endsAtMs };
+    const settle = async (used: number): Promise<void> => {
+      if (left.isWithin) await this.settle(owner, reserved, used);
     };
+    return { standing: standing(left, limit), reserved, settle };
   }
 
-  /**
-   * Replaces the owner's reserved tokens by the used ones, once for each reservation. Never rejects; does nothing once
-   * the window is over.
-   */
-  async settle(owner: string, { tokens, endsAtMs }: ReservedTokens, used: number): Promise<void> {
-    const excess = used - tokens;
-    if (excess === 0 || Date.now() > endsAtMs - MARGIN_MS) return;
-    const name = nameOf(owner);
-    const correction = excess > 0 ? this.#tokens.penalty(name, excess) : this.#tokens.reward(name, -excess);
-    // Without Redis the reservation counts until its window ends.
-    await correction.catch(() => {});
+  /** Replaces the owner's reserved tokens by the used ones, once for each reservation. Never rejects. */
+  async settle(owner: string, { tokens, limit, endsAtMs }: ReservedTokens, used: number): Promise<void> {
+    if (used === tokens) return;
+    const correction = { limit, points: used - tokens, endsAtMs };
+    // Without Redis the reservation counts until it has come back.
+    await this.#tokens.correct(nameOf(owner), correction).catch(() => {});
   }
 }
 
 /** An empty name would leave the Redis key without its last part. */
 const nameOf = (owner: string): string => (owner === "" ? "anonymous:" : owner);
 
-function standing({ consumedPoints, msBeforeNext }: RateLimiterRes, limit: number): Standing {
-  const remaining = Math.max(0, limit - consumedPoints);
-  return { limit, remaining, resetMs: Math.max(0, msBeforeNext), isWithin: consumedPoints <= limit };
+function standing({ isWithin, wholeInMs, fitsInMs }: Left, limit: number): Standing {
+  // Of what came back since the last point, only whole ones count.
+  const remaining = Math.max(0, Math.floor((limit * (WINDOW_MS - wholeInMs)) / WINDOW_MS + 1e-6));
+  return { limit, remaining, resetMs: wholeInMs, retryMs: fitsInMs, isWithin };
 }
 
-/** Counters in Redis, so that gateways that share it share the limits. `redis` is borrowed. */
-export function redisRateLimits(redis: Redis): RateLimits {
-  const counter = (kind: string) =>
-    new RateLimiterRedis({
-      storeClient: redis,
-      keyPrefix: `${LIMIT_PREFIX}:${kind}`,
-      // Limits differ by caller, so RateLimits compares them.
-      points: Number.MAX_SAFE_INTEGER,
-      duration: WINDOW_S,
-    });
-  return new RateLimits({ requests: counter("requests"), tokens: counter("tokens") });
-}
+/** `redis` is borrowed. */
+export const redisRateLimits = (redis: Redis): RateLimits =>
+  new RateLimits({ requests: redisBudgets(redis, "requests"), tokens: redisBudgets(redis, "tokens") });

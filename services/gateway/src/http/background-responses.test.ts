@@ -1,5 +1,5 @@
 import { newApiKey, RhoneError } from "@rhone/common";
-import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { keepsTo } from "../../../../test/schemas/keeps-to.js";
 import * as official from "../../../../test/schemas/openai-responses.js";
 import { BackgroundResponses } from "../responses/background-responses.js";
@@ -107,6 +107,12 @@ it.each([
 });
 
 describe("of its key's tokens a response in the background", () => {
+  // Tokens come back as time passes.
+  beforeEach(() => {
+    const clock = vi.spyOn(Date, "now").mockReturnValue(Date.now());
+    return () => clock.mockRestore();
+  });
+
   const { key, secret } = newApiKey({ name: "small", requestsPerMinute: null, tokensPerMinute: 1000 });
 
   /** A response of 3 tokens of prompt and up to 40 of answer, which no gateway follows yet. */

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { CLAIM_TTL_S, IdempotencyClaim } from "../admission/idempotency-claim.js";
 import type { IdempotencyRecords, IdempotentRecord, StoredAnswer } from "../admission/idempotency-records.js";
@@ -60,10 +60,15 @@ export async function claimKey(
   const fingerprint = sha256(`${request.method} ${request.url}\n${content}`);
   const { owner } = request.caller;
   const digest = sha256(`${owner}\n${key}`);
-  const found = await records.claim(digest, { fingerprint }, { owner, ttlS: CLAIM_TTL_S, leaving: leavingOf(reply) });
+  const claim = randomUUID();
+  const found = await records.claim(
+    digest,
+    { fingerprint, claim },
+    { owner, ttlS: CLAIM_TTL_S, leaving: leavingOf(reply) },
+  );
   if (found !== null) return replay(uses, reply, checked(uses, found, fingerprint));
   const times = { mostS: Math.ceil(requestTimeoutMs / 1000) + SPARE_S, ttlS: idempotencyTtlS };
-  request.claim = new IdempotencyClaim({ records, owner, digest, fingerprint, ...times, logger });
+  request.claim = new IdempotencyClaim({ records, owner, digest, claim, fingerprint, ...times, logger });
   return undefined;
 }
 

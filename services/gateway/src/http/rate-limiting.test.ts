@@ -10,7 +10,7 @@ it.each([
 ])("%d ms is written as OpenAI does: %s", (ms, text) => expect(formatReset(ms)).toBe(text));
 
 it("names limit, rest and reset", () => {
-  expect(rateHeaders("tokens", { limit: 100, remaining: 40, resetMs: 2000, isWithin: true })).toEqual({
+  expect(rateHeaders("tokens", { limit: 100, remaining: 40, resetMs: 2000, retryMs: 0, isWithin: true })).toEqual({
     "x-ratelimit-limit-tokens": "100",
     "x-ratelimit-remaining-tokens": "40",
     "x-ratelimit-reset-tokens": "2s",

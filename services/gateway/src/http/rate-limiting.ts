@@ -18,7 +18,7 @@ export async function limitRequests({ limits, metrics }: Limiting, reply: Fastif
   reply.headers(rateHeaders("requests", standing));
   if (standing.isWithin) return;
   metrics.refused.inc({ reason: "requests" });
-  const seconds = retryAfter(standing.resetMs);
+  const seconds = retryAfter(standing.retryMs);
   const message = `The limit of ${standing.limit} requests per minute is reached; try again in ${seconds} s.`;
   throw new RequestError("RATE_LIMIT_EXCEEDED", message, { headers: { "retry-after": seconds } });
 }
@@ -49,13 +49,13 @@ export async function reserveTokens(
   throw tooManyTokens(tokens, standing);
 }
 
-function tooManyTokens(tokens: number, { limit, remaining, resetMs }: Standing): RequestError {
+function tooManyTokens(tokens: number, { limit, remaining, retryMs }: Standing): RequestError {
   const need = `The request needs up to ${tokens} tokens for prompt and answer`;
   if (tokens > limit) {
     const message = `${need}, more than the limit of ${limit} per minute; ask for fewer.`;
     return new RequestError("RATE_LIMIT_EXCEEDED", message, { headers: { "x-should-retry": "false" } });
   }
-  const seconds = retryAfter(resetMs);
+  const seconds = retryAfter(retryMs);
   const message = `${need}, but ${remaining} of ${limit} per minute are left; try again in ${seconds} s.`;
   return new RequestError("RATE_LIMIT_EXCEEDED", message, { headers: { "retry-after": seconds } });
 }

@@ -18,6 +18,7 @@ import { REPLAYED } from "./idempotency.js";
 import { JoinedRequest } from "./joined-request.js";
 import { writeJsonInTurns } from "./json-in-turns.js";
 import { openapi } from "./openapi/openapi.js";
+import { Places } from "./places.js";
 import { receiveJson } from "./receive-json.js";
 import { type Refuse, Unanswered } from "./unanswered.js";
 import { boundUnread, closeUnread, endUnsent } from "./unread.js";
@@ -58,7 +59,8 @@ export function buildServer(options: ServerOptions): FastifyInstance {
   const refuse: Refuse = (socket, error, isAnswering) => {
     if (closeWith(socket, error, isAnswering)) countRefusal(options, error.row.http);
   };
-  const unanswered = new Unanswered(options.mostPipelined, refuse);
+  const places = new Places(options.mostConnections, options.logger);
+  const unanswered = new Unanswered(options.mostPipelined, refuse, (requests, socket) => places.has(requests, socket));
   const app = fastify({
     bodyLimit: bodyLimitBytes,
     // A base URL with a slash at its end, and a path with one at its beginning.
@@ -68,7 +70,7 @@ export function buildServer(options: ServerOptions): FastifyInstance {
       countAnswer(options, reply);
       return fail(error, request, reply);
     },
-    serverFactory: serverOf(options, { unanswered, refuse }),
+    serverFactory: serverOf(options, { places, unanswered, refuse }),
     genReqId: requestIdOf,
     requestIdHeader: false,
     forceCloseConnections: "idle",
@@ -97,18 +99,19 @@ export function buildServer(options: ServerOptions): FastifyInstance {
   return app;
 }
 
-type Connecting = Pick<ServerOptions, "arrivalTimeoutMs" | "sendTimeoutMs" | "mostConnections">;
+type Connecting = Pick<ServerOptions, "arrivalTimeoutMs" | "sendTimeoutMs">;
 
 const headersTimeoutMs = ({ arrivalTimeoutMs }: Connecting): number => Math.min(HEADERS_TIMEOUT_MS, arrivalTimeoutMs);
 
 interface Refusing {
+  readonly places: Places;
   readonly unanswered: Unanswered;
   readonly refuse: Refuse;
 }
 
 /** Makes the server that judges connections, before Fastify sees their requests. */
-function serverOf(connecting: Connecting, { unanswered, refuse }: Refusing): FastifyServerFactory {
-  const { arrivalTimeoutMs, sendTimeoutMs, mostConnections } = connecting;
+function serverOf(connecting: Connecting, { places, unanswered, refuse }: Refusing): FastifyServerFactory {
+  const { arrivalTimeoutMs, sendTimeoutMs } = connecting;
   const options = {
     // Node's own refusal has no body.
     requireHostHeader: false,
@@ -129,8 +132,8 @@ function serverOf(connecting: Connecting, { unanswered, refuse }: Refusing): Fas
       boundUnread(response, sendTimeoutMs);
       handle(request, response);
     });
-    server.maxConnections = mostConnections;
     server.on("connection", (socket) => arrivals.follow(socket));
+    places.follow(server); // after it: it takes over the last listener to a connection's close
     server.on("connect", ({ socket }) => {
       // Nobody else listens to errors of its socket any more.
       socket.on("error", () => socket.destroy());

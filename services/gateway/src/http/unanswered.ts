@@ -14,11 +14,14 @@ export type Refuse = (socket: Socket, error: RhoneError, isAnswering: boolean) =
 export class Unanswered {
   readonly #most: number;
   readonly #refuse: Refuse;
+  readonly #onCount: (requests: number, socket: Socket) => void;
   readonly #of = new WeakMap<Socket, Set<ServerResponse>>();
 
-  constructor(mostPerConnection: number, refuse: Refuse) {
+  /** `onCount`: told at each change how many a connection has. */
+  constructor(mostPerConnection: number, refuse: Refuse, onCount: (requests: number, socket: Socket) => void) {
     this.#most = mostPerConnection;
     this.#refuse = refuse;
+    this.#onCount = onCount;
   }
 
   /**
@@ -34,7 +37,11 @@ export class Unanswered {
       return false;
     }
     waiting.add(response);
-    response.once("close", () => waiting.delete(response));
+    this.#onCount(waiting.size, socket);
+    response.once("close", () => {
+      waiting.delete(response);
+      this.#onCount(waiting.size, socket);
+    });
     return true;
   }
 

@@ -13,6 +13,9 @@ local key, lists, owner = KEYS[1], KEYS[2], ARGV[1]
 local function entryOf(length)
   return (length + ${MORE_BYTES}) .. " " .. key .. " " .. owner
 end
+local function begins(beginning)
+  return beginning == "" or redis.call("GETRANGE", key, 0, #beginning - 1) == beginning
+end
 local function count(owner, bytes)
   redis.call("INCRBY", lists .. ":bytes", bytes)
   local left = redis.call("ZINCRBY", lists .. ":owners", bytes, owner)
@@ -26,11 +29,12 @@ local function forget(entry)
 end`;
 
 /**
- * Further ARGV: the text, its time to live in seconds, the most bytes of all texts, and NX (only a new key), XX (only
- * an existing one) or "". Returns whether the text is kept: 1 or 0.
+ * Further ARGV: the text, its time to live in seconds, the most bytes of all texts, NX (only a new key), XX (only an
+ * existing one) or "", and how an existing text must begin. Returns whether the text is kept: 1 or 0.
  */
 export const KEEP = `${LISTS}
 local length = redis.call("STRLEN", key)
+if length > 0 and not begins(ARGV[6]) then return 0 end
 if (ARGV[5] == "NX" and length > 0) or (ARGV[5] == "XX" and length == 0) then return 0 end
 local entry, bytes = entryOf(#ARGV[2]), #ARGV[2] + ${MORE_BYTES}
 forget(entryOf(length))
@@ -55,6 +59,8 @@ redis.call("ZADD", lists .. ":ends", now + ARGV[3] * 1000, entry)
 count(owner, bytes)
 return 1`;
 
+/** Further ARGV: how the text must begin. */
 export const DROP = `${LISTS}
+if not begins(ARGV[2]) then return 0 end
 forget(entryOf(redis.call("STRLEN", key)))
 return redis.call("UNLINK", key)`;

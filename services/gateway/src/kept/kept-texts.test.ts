@@ -65,6 +65,17 @@ describe("texts within the bound", () => {
   });
 });
 
+it("a text is replaced and dropped if it begins as it must", async () => {
+  await keep("a", { text: "mine: x" });
+  expect(await keep("a", { text: "y", of: "yours: " })).toBe(false);
+  expect(await keep("a", { text: "mine: z", of: "mine: " })).toBe(true);
+  await kept.drop("a", "a", "yours: ");
+  expect(await kept.get("a")).toBe("mine: z");
+  await kept.drop("a", "a", "mine: ");
+  expect(await kept.get("a")).toBeNull();
+  expect(await keep("a", { text: "yours: ", of: "mine: " })).toBe(true);
+});
+
 describe("a text beyond the bound", () => {
   it("takes the room of the oldest", async () => {
     await keepAll("abcdefghijkl");

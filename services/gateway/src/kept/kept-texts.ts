@@ -22,6 +22,8 @@ export interface KeptText {
   readonly ttlS: number;
   /** NX: only a new key. XX: only an existing one. */
   readonly when?: "NX" | "XX";
+  /** How one that exists must begin to be replaced; any one is when absent. */
+  readonly of?: string;
 }
 
 /**
@@ -46,14 +48,15 @@ export class KeptTexts {
     return this.#redis.get(key).catch(redisUnavailable);
   }
 
-  /** Returns whether the text is kept: `when` may forbid it. `key` and its owner belong together for good. */
-  async keep(key: string, { owner, text, ttlS, when }: KeptText): Promise<boolean> {
-    const rest = [owner, text, ttlS, this.#mostBytes, when ?? ""];
+  /** Returns whether the text is kept: `when` and `of` may forbid it. `key` and its owner belong together for good. */
+  async keep(key: string, { owner, text, ttlS, when, of = "" }: KeptText): Promise<boolean> {
+    const rest = [owner, text, ttlS, this.#mostBytes, when ?? "", of];
     return (await this.#writes.send(text.length, () => this.#run(KEEP, key, rest))) === 1;
   }
 
-  async drop(key: string, owner: string): Promise<void> {
-    await this.#run(DROP, key, [owner]);
+  /** `of`: as of one that is replaced. */
+  async drop(key: string, owner: string, of = ""): Promise<void> {
+    await this.#run(DROP, key, [owner, of]);
   }
 
   #run(script: string, key: string, rest: readonly (string | number)[]): Promise<unknown> {

@@ -44,7 +44,7 @@ export const responseRecordSchema = z.object({
   /** Of a response in the background until its end: any gateway can submit it. */
   job: z.custom<GenerationJob>(isObject).exactOptional(),
   /** Of its key's limit, until the end of a response in the background: then what it did not use is given back. */
-  reserved: z.object({ tokens: z.number(), endsAtMs: z.number() }).exactOptional(),
+  reserved: z.object({ tokens: z.number(), limit: z.number(), endsAtMs: z.number() }).exactOptional(),
   /** How often it began again after an outage. Absent: a failure is final, as for one whose events are streamed. */
   attempt: z.number().exactOptional(),
 });

@@ -4,7 +4,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ApiKey, type ClusterStatus, createLogger, type Logger, loadConfig } from "@rhone/common";
 import { behindSpace, type GrammarSource, writeLenient } from "@rhone/grammar";
-import { RateLimiterMemory } from "rate-limiter-flexible";
 import type { Limits } from "../admission/caller.js";
 import { IdempotencyRecords } from "../admission/idempotency-records.js";
 import { RateLimits } from "../admission/rate-limits.js";
@@ -19,6 +18,7 @@ import type { TextModel } from "../text/text-model.js";
 import { FakeCluster, type Script } from "./fake-cluster.js";
 import { fakeModel } from "./fake-model.js";
 import { FakeRedis } from "./fake-redis.js";
+import { memoryBudgets } from "./memory-budgets.js";
 
 export { hello, type Script } from "./fake-cluster.js";
 
@@ -77,8 +77,6 @@ const configOf = ({ keys, keysCommand, defaultLimits, answersBytes, ...times }: 
 /** The secret of the fake gateway's cluster. */
 export const CLUSTER_SECRET = "c".repeat(43);
 
-const counter = () => new RateLimiterMemory({ points: Number.MAX_SAFE_INTEGER, duration: 60 });
-
 /** Writes grammars, and does not try them out. */
 export const fakeGrammars = {
   build: async ({ source, leadingSpace }: { readonly source: GrammarSource; readonly leadingSpace: boolean }) => {
@@ -100,7 +98,7 @@ export function fakeGateway(script?: Script, state?: ClusterStatus["state"], opt
     cluster,
     storage: options.storage ?? new DiskStorage(folder),
     keys: { get: async (id) => keys.find((key) => key.id === id) ?? null, count: async () => keys.length },
-    limits: new RateLimits({ requests: counter(), tokens: counter() }),
+    limits: new RateLimits({ requests: memoryBudgets(), tokens: memoryBudgets() }),
     streams: new StreamRecords(redis.kept),
     idempotency: new IdempotencyRecords(redis.kept),
     responses: new ResponseStore(redis.kept, 3600),

@@ -18,9 +18,11 @@ export class FakeRedis {
 
   async eval(script: string, _keys: number, ...rest: (string | number)[]): Promise<0 | 1> {
     this.#check();
-    const [key, , , text, ttlS, , when] = rest.map(String);
+    const [key, , , text, ttlS, , when, of] = rest.map(String);
     if (key === undefined) throw new RangeError("A script of KeptTexts has two keys");
-    if (script === DROP) return this.texts.delete(key) ? 1 : 0;
+    const isOther = (beginning = ""): boolean => this.texts.get(key)?.startsWith(beginning) === false;
+    if (script === DROP) return !isOther(text) && this.texts.delete(key) ? 1 : 0;
+    if (isOther(of)) return 0;
     if (when !== "" && this.texts.has(key) === (when === "NX")) return 0;
     this.texts.set(key, text ?? "");
     this.ttls.set(key, Number(ttlS));

@@ -14,6 +14,8 @@ export interface ShardHolderOptions {
   readonly files: ModelFiles;
   readonly runner: Pick<StageRunner, "exclusively" | "replaceStage">;
   readonly metrics: Metrics;
+  /** Told how many bytes of weights and pages are its own from now on, resident or not. */
+  readonly onHeld?: (bytes: number) => void;
   readonly logger: Logger;
 }
 
@@ -77,6 +79,7 @@ export class ShardHolder {
       } catch (error) {
         if (signal.aborted) return; // the later order finds what is held
         this.#drop();
+        this.#options.onHeld?.(0);
         this.#fail(error, message, answer);
       }
     });
@@ -111,6 +114,7 @@ export class ShardHolder {
     if (beside) return;
     this.#loading.abort();
     await this.#options.runner.exclusively(async () => this.#drop());
+    this.#options.onHeld?.(0);
   }
 
   async #hold(
@@ -139,6 +143,7 @@ export class ShardHolder {
     const { weightBytes, pageBytes } = shard;
     metrics.weightBytes.set(weightBytes);
     metrics.pageBytes.set(pageBytes);
+    this.#options.onHeld?.(weightBytes + pageBytes);
     const { first, last } = order.range;
     logger.info({ first, last, weightBytes, pageBytes, ahead: ahead !== null }, "shard loaded");
     return shard;

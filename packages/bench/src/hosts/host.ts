@@ -1,11 +1,7 @@
 import { type ChildProcess, execFileSync, type SpawnOptions, spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { type CommandResult, collect, type Machine } from "../cluster/machine.js";
 import { ip, killAll } from "./leftovers.js";
-import { type Wire, WireShaper } from "./wire-shaper.js";
-
-const DEADLINE_MS = 30_000;
 
 /**
  * Runs in the folder of the network, with the host's name, the others' folders, and the command. `ip netns exec` has
@@ -22,7 +18,7 @@ export interface HostOptions {
   readonly name: string;
   readonly address: string;
   readonly namespace: string;
-  /** The namespace of the switch, where the host's port has its name. */
+  /** Of the switch. */
   readonly hub: string;
   /** The network's folder. */
   readonly network: string;
@@ -30,24 +26,25 @@ export interface HostOptions {
   readonly siblings: readonly string[];
 }
 
-/** One machine of a test network. */
-export class Host implements Machine {
+/** One machine of a network. */
+export class Host {
   readonly name: string;
   readonly address: string;
   readonly namespace: string;
   /** Its home and working directory; other hosts see an empty folder in its place, this process sees it all. */
   readonly folder: string;
+  /** The namespace of the switch, where the host's port has its name. */
+  readonly hub: string;
   readonly #options: HostOptions;
-  readonly #shaper: WireShaper;
 
   constructor(options: HostOptions) {
     this.#options = options;
     this.name = options.name;
     this.address = options.address;
     this.namespace = options.namespace;
+    this.hub = options.hub;
     this.folder = join(options.network, options.name);
     mkdirSync(this.folder);
-    this.#shaper = new WireShaper(options);
   }
 
   /** Starts a process of this host. Its pid is the command's, for signals. */
@@ -67,12 +64,6 @@ export class Host implements Machine {
       siblings.join(" "),
     ];
     return spawn("ip", [...enter, command, ...args], { ...options, cwd: network, env: { ...env, HOME: this.folder } });
-  }
-
-  /** Runs a command to its end. */
-  run(command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<CommandResult> {
-    const child = this.spawn(command, args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
-    return collect(child, DEADLINE_MS);
   }
 
   /** Pulls the cable: the host sees no carrier, and nobody hears of it. */
@@ -98,12 +89,7 @@ export class Host implements Machine {
     return execFileSync("ip", command, { encoding: "utf8" }).split("\n").filter(Boolean).length;
   }
 
-  /** What its cable does to frames, in both directions, from now on; null = nothing. Connections stay open. */
-  shape(wire: Wire | null): Promise<void> {
-    return this.#shaper.shape(wire);
-  }
-
   #setPort(state: "up" | "down"): void {
-    ip("-n", this.#options.hub, "link", "set", "dev", this.name, state);
+    ip("-n", this.hub, "link", "set", "dev", this.name, state);
   }
 }

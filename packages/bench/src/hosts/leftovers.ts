@@ -45,7 +45,7 @@ export function removeNetwork(id: string): void {
   }
 }
 
-/** Removes the networks of processes that are gone, such as a test run that was killed. */
+/** Removes the networks of processes that are gone, such as a test run that was killed; others' stay. */
 export function sweepNetworks(): void {
   const names = [NAMESPACES, ETC, tmpdir()].flatMap(list);
   const owners = new Map(

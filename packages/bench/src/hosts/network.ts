@@ -27,11 +27,15 @@ export class Network<Name extends string = string> {
   readonly hosts: Readonly<Record<Name, Host>>;
   /** This process's own. */
   readonly address: string;
-  readonly #id: string;
+  /** Has the hosts' folders. */
+  readonly folder: string;
+  /** With which the names of all that belongs to it begin. */
+  readonly id: string;
 
-  private constructor(id: string, address: string, hosts: Readonly<Record<Name, Host>>) {
-    this.#id = id;
-    this.address = address;
+  private constructor(place: Pick<Network, "id" | "address" | "folder">, hosts: Readonly<Record<Name, Host>>) {
+    this.id = place.id;
+    this.address = place.address;
+    this.folder = place.folder;
     this.hosts = hosts;
   }
 
@@ -58,7 +62,7 @@ export class Network<Name extends string = string> {
         const place = { network: folder, siblings: names.filter((other) => other !== name) };
         return [name, new Host({ name, address, namespace: `${id}-${name}`, hub, ...place })] as const;
       });
-      return new Network(id, `${net}.1`, Object.fromEntries(hosts) as Record<Name, Host>);
+      return new Network({ id, address: `${net}.1`, folder }, Object.fromEntries(hosts) as Record<Name, Host>);
     } catch (error) {
       removeNetwork(id);
       throw error;
@@ -67,21 +71,26 @@ export class Network<Name extends string = string> {
 
   /** Frames from either of two hosts to the other are lost, without a word, until `heal`. Others reach both. */
   partition(one: Host, other: Host): void {
-    for (const [from, to] of bothWays(one, other)) {
-      ip("-n", from.namespace, "neigh", "replace", to.address, "lladdr", NOWHERE, "dev", "eth0", "nud", "permanent");
-    }
+    for (const [from, to] of bothWays(one, other)) cut(from, to);
   }
 
   heal(one: Host, other: Host): void {
-    for (const [from, to] of bothWays(one, other)) {
-      ip("-n", from.namespace, "neigh", "delete", to.address, "dev", "eth0");
-    }
+    for (const [from, to] of bothWays(one, other)) mend(from, to);
   }
 
   /** Kills all processes of the hosts and removes everything that `open` made. */
   close(): void {
-    removeNetwork(this.#id);
+    removeNetwork(this.id);
   }
+}
+
+/** Frames from a host to another one are lost, without a word, until `mend`; those from there arrive. */
+export function cut(from: Host, to: Host): void {
+  ip("-n", from.namespace, "neigh", "replace", to.address, "lladdr", NOWHERE, "dev", "eth0", "nud", "permanent");
+}
+
+export function mend(from: Host, to: Host): void {
+  ip("-n", from.namespace, "neigh", "delete", to.address, "dev", "eth0");
 }
 
 const bothWays = (one: Host, other: Host): readonly (readonly [Host, Host])[] => [

@@ -1,15 +1,7 @@
-import { beforeEach } from "vitest";
 import { ip } from "./leftovers.js";
 
 /** Why hosts can't be made on this machine, or null: it is not Linux, has no iproute2, or this user may not. */
-export const whyNoHosts: string | null = probe();
-
-/** Skips every test of a file, with the reason, where hosts can't be made. */
-export function skipWithoutHosts(): void {
-  beforeEach(({ skip }) => skip(whyNoHosts !== null, whyNoHosts ?? ""));
-}
-
-function probe(): string | null {
+export function whyNoHosts(): string | null {
   if (process.platform !== "linux") return "network namespaces exist on Linux alone";
   const namespace = `rh-${process.pid}-0-probe`;
   try {
