@@ -55,6 +55,7 @@ export function coordinatorSpec(sources: SpecSources, pipeline: PipelinePlan, pr
     "model-name": model.name,
     "weights-dir": dataDir.weights,
     workers: pipeline.workers,
+    spares: options.spares,
     "kv-type": options.kvType,
     "activation-type": options.activationType,
     "sliding-window": options.slidingWindow ?? model.slidingWindow,
