@@ -38,6 +38,18 @@ b       16-31   CPU           1  150 MB  8.0 GB  50 %  127.0.0.1:7001   42
 c       spare   CPU           1  150 MB  8.0 GB  50 %  127.0.0.1:7001   42`);
 });
 
+test("what a worker holds beyond its own layers", () => {
+  const spare = { layers: [[16, 32]], bytes: 1e6, needed: null } as const;
+  const lacking = { layers: [], bytes: 0, needed: 9.1e9 };
+  const workers = [
+    { ...worker("a", [0, 16]), spare },
+    { ...worker("b", [16, 32]), spare: lacking },
+  ];
+  const page = formatStatus({ ...STATUS, workers } as ClusterStatus, STATUS, plain);
+  expect(page).toContain("\na       0-15 (spare 16-31) ");
+  expect(page).toContain("\nb       16-31 (a spare shard needs 9.1 GB) ");
+});
+
 test.each([
   ["yes", { activationType: "f32" }, ""],
   ["yes, while the layers are cut as they are: activations are f16 between workers", { activationType: "f16" }, ""],

@@ -55,7 +55,9 @@ const byLayers = (a: WorkerStatus, b: WorkerStatus): number => (a.layers?.[0] ??
 function workerRow(worker: WorkerStatus): string[] {
   const { layers, going } = worker;
   const held = layers === null ? (going ?? "spare") : `${layers[0]}-${layers[1] - 1}`;
-  const notes = [loadingOf(worker), layers === null ? "" : (going ?? "")].filter((note) => note !== "");
+  const notes = [loadingOf(worker), layers === null ? "" : (going ?? ""), spareOf(worker)].filter(
+    (note) => note !== "",
+  );
   return [
     worker.worker,
     notes.length === 0 ? held : `${held} (${notes.join(", ")})`,
@@ -73,6 +75,14 @@ function workerRow(worker: WorkerStatus): string[] {
 export function loadingOf({ preparing, loadedBytes, totalBytes }: WorkerStatus): string {
   if (preparing != null) return describePreparing(preparing);
   return loadedBytes < totalBytes ? describeAmount(loadedBytes, totalBytes) : "";
+}
+
+/** "spare 11-21"; "no memory for a spare shard": what it holds to go on without others. */
+function spareOf({ spare }: WorkerStatus): string {
+  if (spare === undefined) return "";
+  const held = spare.layers.map(([first, last]) => `${first}-${last - 1}`);
+  if (held.length > 0) return `spare ${held.join(", ")}`;
+  return spare.needed === null ? "" : `a spare shard needs ${formatBytes(spare.needed)}`;
 }
 
 /** "CPU (avx2)": the device, and what its products are computed with where that is known. */

@@ -53,6 +53,11 @@ export function addMachineFlags(command: Command): Command {
         "type of activations between workers; only f32 answers alike on any number of them (default: f32)",
       ).choices(activationTypeSchema.options),
     )
+    .option(
+      "--spares <n>",
+      "workers that may be lost at a time: each holds the weights of the n stages after its own, too (default: 0)",
+      wholeNumber({ least: 0 }),
+    )
     .option("--max-sequences <n>", "sequences that run at once, at most (default: 64)", positive)
     .option("--max-rows <n>", "tokens per step, at most, prompts and answers together (default: 512)", positive)
     .option("--device <name>", "device to compute on, from `rhone device ls` (default: CPU)")

@@ -32,6 +32,7 @@ export const clusterOptionsSchema = z.object({
   maxSequences: z.number().int().optional(),
   maxRows: z.number().int().optional(),
   activationType: activationTypeSchema.optional(),
+  spares: z.number().int().optional(),
   device: z.string().optional(),
   kernels: z.enum(KERNEL_CHOICES).optional(),
   /** Makes workers compute nothing; see `parseSimulation`. */

@@ -23,6 +23,18 @@ Decoding only; prefill takes time as well.
 Each token sends 16.4 kB (f32) per hop between workers: 167 kB/s for 1 stream, 655 kB/s for 8 streams. --link RATE takes a network into account.`);
 });
 
+test("what each worker holds beyond its own layers, and what one more spare shard would need", () => {
+  const spare = { layers: [[5, 8]], bytes: 600e6, needed: null } as const;
+  const lacking = { layers: [], bytes: 0, needed: 9.1e9 };
+  const workers = [workerStatus("b", [5, 8], { spare: lacking }), workerStatus("a", [0, 5], { spare })];
+  const page = formatPlan(reportRunning(clusterStatus(workers), wanted(1)) as PlanReport, styleFor({}, undefined));
+  expect(page).toContain(`
+WORKER  LAYERS      WEIGHTS   PAGES         SPARE   TOTAL   LIMIT  ONE ROW
+1       0-4          600 MB  1.0 GB   5-7: 600 MB  2.2 GB  8.0 GB  50.0 ms
+2       5-7 + head   600 MB  1.0 GB  needs 9.1 GB  1.6 GB  8.0 GB  45.0 ms
+`);
+});
+
 test("a link that is the bottleneck, and the type that would be faster, with bytes and factors", () => {
   const smaller = { type: "f16", bytes: 8192, gains: [1.2, 1.94] } as const;
   const activations = { type: "f32", bytes: 16_384, link: 12.5e6, smaller } as const;

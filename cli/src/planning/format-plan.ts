@@ -1,9 +1,16 @@
 import { formatBytes, formatTable, plural } from "../terminal/format.js";
 import type { Style } from "../terminal/style.js";
-import { type PlannedShape, type PlannedStage, type PlanReport, singleGains } from "./plan-report.js";
+import {
+  type PlannedShape,
+  type PlannedSpare,
+  type PlannedStage,
+  type PlanReport,
+  singleGains,
+} from "./plan-report.js";
 
-const HEADING = ["WORKER", "LAYERS", "WEIGHTS", "PAGES", "TOTAL", "LIMIT", "ONE ROW"];
-const RIGHT = [2, 3, 4, 5, 6];
+const HEADING = ["WORKER", "LAYERS", "WEIGHTS", "PAGES", "SPARE", "TOTAL", "LIMIT", "ONE ROW"];
+const RIGHT = [2, 3, 4, 5, 6, 7];
+const SPARE = HEADING.indexOf("SPARE");
 
 /** A plan as a page of text. */
 export function formatPlan(report: PlanReport, style: Style): string {
@@ -13,7 +20,14 @@ export function formatPlan(report: PlanReport, style: Style): string {
   const title =
     `${style.bold(model)}  ${describe(shape)}, ${cache}, context ${contextLength}, ` +
     (shape.kernels === "ggml" ? "computed by ggml" : `kernels ${shape.kernels}`);
-  const workers = formatTable([HEADING, ...shape.stages.map(stageRow)], RIGHT);
+  const table = [HEADING, ...shape.stages.map(stageRow)];
+  const holdsSpares = shape.stages.some(({ spare }) => spare !== undefined);
+  const workers = holdsSpares
+    ? formatTable(table, RIGHT)
+    : formatTable(
+        table.map((row) => row.toSpliced(SPARE, 1)),
+        RIGHT.slice(0, -1),
+      );
   const speeds = formatTable(
     [speedHeading(shape), ...[shape, ...(single === null ? [] : [single])].map(speedRow)],
     [1, 2, 3],
@@ -33,16 +47,24 @@ function describe({ workers, threads }: PlannedShape): string {
 }
 
 function stageRow(stage: PlannedStage, index: number): string[] {
-  const { first, last, heads, weightBytes, pageBytes, memoryTotal, rowMs } = stage;
+  const { first, last, heads, weightBytes, pageBytes, memoryTotal, rowMs, spare } = stage;
   return [
     String(index + 1),
     `${first}-${last - 1}${heads ? " + head" : ""}`,
     formatBytes(weightBytes),
     formatBytes(pageBytes),
-    formatBytes(weightBytes + pageBytes),
+    spare === undefined ? "" : describeSpare(spare),
+    formatBytes(weightBytes + pageBytes + (spare?.bytes ?? 0)),
     formatBytes(memoryTotal),
     `${rowMs.toFixed(1)} ms`,
   ];
+}
+
+/** "11-21: 1.3 GB"; what would be needed where there is no memory for one. */
+function describeSpare({ layers, bytes, needed }: PlannedSpare): string {
+  const held = layers.map(([first, last]) => `${first}-${last - 1}`).join(", ");
+  const lacking = needed === null ? "" : `needs ${formatBytes(needed)}`;
+  return [held === "" ? "" : `${held}: ${formatBytes(bytes)}`, lacking].filter((part) => part !== "").join(", ");
 }
 
 function speedHeading({ predictions }: PlannedShape): string[] {

@@ -1,6 +1,14 @@
 import { type ActivationTypeName, RhoneError, toRhoneError } from "@rhone/common";
 import { activationBytes } from "@rhone/model";
-import { type Calibration, type ModelPlan, planModel, predict, sumOfStagesMs } from "@rhone/planner";
+import {
+  type Calibration,
+  type ModelPlan,
+  planModel,
+  planSpares,
+  predict,
+  type SpareShards,
+  sumOfStagesMs,
+} from "@rhone/planner";
 import type { ClusterOptions } from "../launch/cluster-options.js";
 import type { Machine } from "../launch/default-workers.js";
 import type { Division } from "../launch/launch-plan.js";
@@ -10,13 +18,21 @@ import type { TaskLine } from "../terminal/task-line.js";
 import { calibrateMachine, type MachineCalibration } from "./calibrate-machine.js";
 import { notable } from "./disturbance.js";
 import { linkTime, planActivations } from "./plan-activations.js";
-import type { PlannedShape, PlanReport } from "./plan-report.js";
+import type { PlannedShape, PlannedStage, PlanReport } from "./plan-report.js";
 import type { PlannedModel } from "./planned-model.js";
 
 export interface MachinePlanRequest {
   readonly options: Pick<
     ClusterOptions,
-    "kvType" | "slidingWindow" | "context" | "maxSequences" | "maxRows" | "activationType" | "device" | "kernels"
+    | "kvType"
+    | "slidingWindow"
+    | "context"
+    | "maxSequences"
+    | "maxRows"
+    | "activationType"
+    | "device"
+    | "kernels"
+    | "spares"
   >;
   readonly model: PlannedModel;
   readonly machine: Pick<Machine, "cores">;
@@ -100,7 +116,9 @@ async function planShape(request: MachinePlanRequest, shape: Shape): Promise<Tim
   const type: ActivationTypeName = options.activationType ?? "f32";
   const bytes = activationBytes(model.config, type);
   const activations = shape.workers === 1 ? null : planActivations({ stages, streams, type, bytes, link });
-  const { pageBytes, maxSequences, shape: pages } = modelRequest(model, options);
+  const asked = modelRequest(model, options);
+  const { pageBytes, maxSequences, shape: pages } = asked;
+  const spares = options.spares === undefined ? [] : planSpares(plan, options.spares, asked);
   const { workers, threads } = shape;
   const planned: PlannedShape = {
     workers,
@@ -114,12 +132,19 @@ async function planShape(request: MachinePlanRequest, shape: Shape): Promise<Tim
       pageBytes: plan.pages * pageBytes * (last - first),
       memoryTotal,
       rowMs: sumOfStagesMs(stages.slice(index, index + 1), 1),
+      ...spareOf(spares[index]),
     })),
     pages: plan.pages,
     pageSize: pages.pageSize,
     predictions: streams.map((count) => predict(stages, Math.min(count, maxSequences), linkTime({ bytes, link }))),
   };
   return { shape: planned, activations, calibration };
+}
+
+function spareOf(spare: SpareShards | undefined): Pick<PlannedStage, "spare"> {
+  if (spare === undefined) return {};
+  const { stages, bytes, lacking } = spare;
+  return { spare: { layers: stages.map(({ first, last }) => [first, last]), bytes, needed: lacking?.needed ?? null } };
 }
 
 /** Workers that share a machine are timed together, of those with one each one. */

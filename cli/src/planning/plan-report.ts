@@ -15,6 +15,17 @@ export interface PlannedStage {
   readonly memoryTotal: number;
   /** Predicted milliseconds of a step of one row. */
   readonly rowMs: number;
+  /** What it holds beyond its own layers; absent: nothing, and nothing was asked for. */
+  readonly spare?: PlannedSpare;
+}
+
+/** Layers that a worker holds so that it can serve them at once. */
+export interface PlannedSpare {
+  /** [first, last) each. */
+  readonly layers: readonly (readonly [number, number])[];
+  readonly bytes: number;
+  /** Bytes of memory that one more spare shard would need; null: none is lacking. */
+  readonly needed: number | null;
 }
 
 /** A number of workers, their stages and their predicted speed. */
@@ -91,6 +102,7 @@ export function reportRunning(status: ClusterStatus, { streams, link }: Predicti
       pageBytes: worker.pageBytes,
       memoryTotal: worker.memoryTotal,
       rowMs: sumOfStagesMs(stages.slice(index, index + 1), 1),
+      ...(worker.spare !== undefined && { spare: worker.spare }),
     })),
     pages: status.pages.total,
     pageSize: status.pages.size,

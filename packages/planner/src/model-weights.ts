@@ -34,6 +34,11 @@ export function bytesBeyond(weights: ModelWeights, wanted: ShardRange, held: rea
   return sum(layers) + (embeds ? weights.embeddingBytes : 0) + (heads ? weights.headBytes : 0);
 }
 
+/** Bytes of the weights that are in any of these, each counted once. */
+export function heldBytes(weights: ModelWeights, held: readonly ShardRange[]): number {
+  return sum(held.map((range, index) => bytesBeyond(weights, range, held.slice(0, index))));
+}
+
 const isIn = ({ first, last }: ShardRange, layer: number): boolean => first <= layer && layer < last;
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);

@@ -17,6 +17,15 @@ export interface PagesRequest {
   readonly wanted: number | null;
 }
 
+/** Pages that fit into a share of the memory which the tightest stage has beside its weights. */
+export function mostPages(stages: readonly StagePlan[], pageBytes: number, share = LARGEST_SHARE): number {
+  return Math.min(
+    ...stages.map(({ memoryTotal, weightBytes, first, last }) =>
+      Math.floor((share * (memoryTotal - weightBytes)) / (pageBytes * (last - first))),
+    ),
+  );
+}
+
 /**
  * Pages of every stage: `wanted` when it is set, otherwise enough for `maxSequences` whole sequences within 40 % of the
  * memory that the tightest stage has left, and for one whole sequence at least.
@@ -25,14 +34,9 @@ export interface PagesRequest {
 export function planPages({ stages, shape, pageBytes, maxSequences, wanted }: PagesRequest): number {
   const { pageSize, contextLength } = shape;
   const least = livePages(contextLength, shape);
-  const capacity = (share: number): number =>
-    Math.min(
-      ...stages.map(({ memoryTotal, weightBytes, first, last }) =>
-        Math.floor((share * (memoryTotal - weightBytes)) / (pageBytes * (last - first))),
-      ),
-    );
-  const most = capacity(LARGEST_SHARE);
-  const pages = wanted ?? Math.max(least, Math.min(least * maxSequences, capacity(USUAL_SHARE)));
+  const most = mostPages(stages, pageBytes);
+  const usual = mostPages(stages, pageBytes, USUAL_SHARE);
+  const pages = wanted ?? Math.max(least, Math.min(least * maxSequences, usual));
   if (pages < least) {
     const message =
       `${pages} pages of ${pageSize} positions can't hold one sequence of ${contextLength} positions; ` +

@@ -46,6 +46,13 @@ export const coordinatorSettings = {
       "true = workers that join later become stages too, up to one per layer, and --workers is the least; " +
       "false = workers beyond --workers are spares.",
   },
+  spares: {
+    env: "RHONE_SPARES",
+    schema: count(0).default(0),
+    doc:
+      "Stages after its own whose weights each worker holds too, as far as its memory goes: the others serve on at once " +
+      "when as many workers are lost.",
+  },
   redisUrl: redisUrlSetting,
   ...redisFileSettings,
   host: hostSetting,

@@ -32,7 +32,7 @@ import { clusterStatus } from "./status/cluster-status.js";
 import { StatusPublisher } from "./status/status-publisher.js";
 import { tellStanding } from "./status/tell-standing.js";
 import { TokenLog } from "./token-log/token-log.js";
-import { shardSpec } from "./workers/shard-loads.js";
+import { modelRef, shardSpec } from "./workers/shard-loads.js";
 import { whyUnreachable } from "./workers/why-unreachable.js";
 import { WorkerRegistry } from "./workers/worker-registry.js";
 
@@ -256,6 +256,7 @@ function pipelineListener(engine: Engine, consumer: Consumer): PipelineListener 
     prepared: (wireId, error) => engine.prepared(wireId, error),
     waitingSince: () => engine.waitingSince,
     settle: () => engine.settle(),
+    isIdle: () => engine.counts.running === 0,
   };
 }
 
@@ -280,6 +281,11 @@ function createPipeline(
     weights: model.weights,
     grow: config.grow,
     plan: (members, lastPlan) => planPipeline(members, lastPlan, { model, settings }),
+    spares: {
+      count: config.spares,
+      modelRef: modelRef(model),
+      ...{ weights: model.weights, shape, pageBytes: model.pageBytes(kvType, shape.pageSize) },
+    },
     shardSpec: (stage, pages) => shardSpec(stage, pages, { model, kvType, shape }),
     activationType: ACTIVATION_TYPES[config.activationType],
     stepTimeoutMs: stepTimeout * 1000,

@@ -180,13 +180,14 @@ function openEpoch(order: EpochOrder, runner: StageRunner, answer: (message: Wor
 
 function obeyOrders(holder: ShardHolder, runner: StageRunner, logger: Logger): ControlLinkOptions["onMessage"] {
   const obey: (...order: Parameters<ControlLinkOptions["onMessage"]>) => Promise<void> = async (
-    { load, calibrate, epoch, release },
+    { load, calibrate, epoch, release, spares },
     answer,
   ) => {
     if (load != null) await holder.load(load, answer);
     else if (calibrate != null) await holder.calibrate(calibrate, answer);
     else if (epoch != null) await openEpoch(readEpoch(epoch), runner, answer);
     else if (release != null) await holder.release(release);
+    else if (spares != null) await holder.hold(spares, answer);
   };
   return (message, answer) => {
     obey(message, answer).catch((err: unknown) => logger.error({ err }, "an order of the coordinator failed"));

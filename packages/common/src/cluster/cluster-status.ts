@@ -33,6 +33,18 @@ const workerStatusSchema = z.object({
   layers: z.tuple([z.number(), z.number()]).nullable(),
   /** It is about to end, or an operator has taken its layers away or is about to; absent: neither. */
   going: z.enum(["leaving", "draining", "drained"]).exactOptional(),
+  /**
+   * Layers that it holds beyond its own, [first, last) each, so that it serves them at once when their worker is lost,
+   * and the bytes of their weights. `needed`: the memory that a further spare shard would have needed; null: it holds
+   * as many as it was told to. Absent: none, and none is lacking.
+   */
+  spare: z
+    .object({
+      layers: z.array(z.tuple([z.number(), z.number()])),
+      bytes: z.number(),
+      needed: z.number().nullable(),
+    })
+    .exactOptional(),
   /** Bytes of weights loaded so far, and when all are loaded. */
   loadedBytes: z.number(),
   totalBytes: z.number(),

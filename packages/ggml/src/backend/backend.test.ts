@@ -54,6 +54,23 @@ describe("Backend.open", () => {
   });
 });
 
+describe("Backend.whenIdle", () => {
+  it("calls at once, or when the last graph is computed", async () => {
+    const backend = Backend.open(engine, { threads: 1 });
+    const products = [productGraph(backend, 64), productGraph(backend, 64)];
+    const calls: string[] = [];
+    backend.whenIdle(() => calls.push("at once"));
+    const computed = products.map(({ graph }) => backend.compute(graph));
+    backend.whenIdle(() => calls.push("idle"));
+    await computed[0];
+    expect(calls).toEqual(["at once"]);
+    await computed[1];
+    expect(calls).toEqual(["at once", "idle"]);
+    for (const product of products) product.close();
+    backend.close();
+  });
+});
+
 describe("A backend's threads", () => {
   const threads = () => Number(/Threads:\s+(\d+)/.exec(readFileSync("/proc/self/status", "utf8"))?.[1]);
 

@@ -65,6 +65,7 @@ export class Backend {
   readonly #freeThreads: () => void;
   #last: Promise<void> = Promise.resolve();
   #running = 0;
+  readonly #whenIdle: (() => void)[] = [];
   #open = true;
 
   private constructor(host: Pick<NativeBackend, "engine" | "device">, backend: Pointer, options: BackendOptions) {
@@ -120,6 +121,7 @@ export class Backend {
       .finally(() => {
         this.#running -= 1;
         job.finish();
+        if (this.#running === 0) for (const work of this.#whenIdle.splice(0)) work();
       });
     this.#last = run.catch(() => {});
     return run;
@@ -137,6 +139,12 @@ export class Backend {
     } finally {
       job.finish();
     }
+  }
+
+  /** Calls `work` when no graph is being computed, at once if none is: memory can be freed then. */
+  whenIdle(work: () => void): void {
+    if (this.#running === 0) work();
+    else this.#whenIdle.push(work);
   }
 
   /** Stops the threads. Throws GGML_FAILED while a graph is being computed. */

@@ -20,6 +20,7 @@ import { Handover } from "./handover.js";
 import { PlanChanges, type ServingPipeline } from "./plan-changes.js";
 import { sameCut, stepTimesOf } from "./plan-pipeline.js";
 import { pauseAfter } from "./retry.js";
+import { SpareStages, type SparesSettings } from "./spare-stages.js";
 
 const WATCHDOG_MS = 1000;
 /** Workers that are named to another one as sources of weights. */
@@ -34,6 +35,8 @@ export interface PipelineListener extends EpochListener {
   waitingSince(): number | null;
   /** No more frames are sent. Resolves when the results of those in flight are there, or the pipeline is lost. */
   settle(): Promise<void>;
+  /** No sequence runs. */
+  isIdle(): boolean;
 }
 
 export interface PipelineOptions {
@@ -48,6 +51,7 @@ export interface PipelineOptions {
   /** A worker that joins a pipeline that is ready has the layers cut again. */
   readonly grow?: boolean;
   readonly shardSpec: (stage: StagePlan, pages: number) => ShardSpec;
+  readonly spares: SparesSettings;
   readonly activationType: rhone.v1.ActivationType;
   /** The epoch is broken when no step has returned and no stage has reported progress for this long. */
   readonly stepTimeoutMs: number;
@@ -78,8 +82,13 @@ export class Pipeline implements RegistryListener, ServingPipeline {
   #reason: string | null = null;
   #epoch: Epoch | null = null;
   #epochs = 0;
-  /** The last plan whose shards were all loaded. */
+  readonly #spares: SpareStages;
+  /** The last plan whose shards were all loaded, unless survivors took over others' layers. */
   #lastPlan: readonly StagePlan[] = [];
+  /** Whether the current plan is one of survivors that took over others' layers. */
+  #isTakenOver = false;
+  /** Whether the last epoch ended in order, for a plan that is prepared. */
+  #endedInOrder = false;
   /** Changes when a worker joins or leaves. */
   readonly #membership = new Condition();
   /** The membership that the current plan was made for. */
@@ -97,10 +106,14 @@ export class Pipeline implements RegistryListener, ServingPipeline {
     this.#loads = new ShardLoads((member) => sourcesFor(member, options.registry.members));
     this.#calibrations = new Calibrations(options.logger);
     const known = { loads: this.#loads, calibrations: this.#calibrations };
-    this.#handover = new Handover({ ...options, ...known, plan: () => this.#nextPlan() });
-    const { grow = false, listener, logger } = options;
+    this.#spares = new SpareStages({ ...known, settings: options.spares, logger: options.logger });
+    const plan = () => this.#fullPlan() ?? this.#spares.takeOver(this.#candidates);
+    this.#handover = new Handover({ ...options, ...known, plan });
+    const { listener, logger } = options;
+    const grow = options.grow === true || options.spares.count > 0;
     const handover = this.#handover;
-    this.#changes = new PlanChanges({ pipeline: this, handover, grow, settle: () => listener.settle(), logger });
+    const engine = { settle: () => listener.settle(), isIdle: () => listener.isIdle() };
+    this.#changes = new PlanChanges({ pipeline: this, handover, grow, ...engine, logger });
     options.registry.listen(this);
   }
 
@@ -231,11 +244,12 @@ export class Pipeline implements RegistryListener, ServingPipeline {
     const epoch = this.#begin(plan, members);
     try {
       await this.#load(plan, members, epoch);
-      this.#lastPlan = plan.stages;
-      if (!(await this.#measure(plan, members, epoch))) return;
+      if (this.#isTakenOver) epoch.stepTimes = stepTimesOf(plan.stages, members);
+      else if (!(await this.#measure(plan, members, epoch))) return;
       this.#become("probing", "the stages are connecting");
       epoch.open(this.#address, this.#options.activationType);
       await epoch.probe();
+      if (!this.#isTakenOver) this.#spares.begin(plan, members, epoch.signal);
       await this.#serve(epoch);
     } finally {
       epoch.break(new RhoneError("EPOCH_CHANGED", "The epoch is over."));
@@ -250,7 +264,7 @@ export class Pipeline implements RegistryListener, ServingPipeline {
       this.#plannedFor = this.#membership.version;
       this.#hasSpare = false;
       this.#plannedStages = 0;
-      const made = this.#nextPlan();
+      const made = this.#choosePlan();
       if (made !== null) return made;
       const { length } = this.#candidates;
       const drained = registry.members.filter(({ drain }) => drain !== null).length;
@@ -260,16 +274,29 @@ export class Pipeline implements RegistryListener, ServingPipeline {
     }
   }
 
+  /** After a loss a plan that loads nothing comes first; the full one follows in order, while that one serves. */
+  #choosePlan(): ModelPlan | null {
+    const instead = this.#spares.takeOver(this.#candidates);
+    const full = instead !== null && !this.#endedInOrder ? null : this.#fullPlan();
+    this.#isTakenOver = full === null && instead !== null;
+    return full ?? instead;
+  }
+
   giveUp(epoch: Epoch, why: string): void {
     epoch.break(new RhoneError("EPOCH_CHANGED", why));
     this.#membership.notify();
   }
 
   get nextStages(): number {
-    return this.#nextPlan()?.stages.length ?? 0;
+    return this.#fullPlan()?.stages.length ?? 0;
   }
 
-  #nextPlan(): ModelPlan | null {
+  /** Survivors serve with layers of workers that they lack. */
+  get isTakenOver(): boolean {
+    return this.#isTakenOver;
+  }
+
+  #fullPlan(): ModelPlan | null {
     return this.#options.plan(this.#candidates, this.#lastPlan);
   }
 
@@ -314,6 +341,7 @@ export class Pipeline implements RegistryListener, ServingPipeline {
   /** Has the workers time their layers. False when another cut is clearly faster by these times: a new plan is due. */
   async #measure(plan: ModelPlan, members: readonly Member[], epoch: Epoch): Promise<boolean> {
     const { logger } = this.#options;
+    this.#lastPlan = plan.stages;
     await this.#calibrations.complete(members, epoch.signal);
     epoch.stepTimes = stepTimesOf(plan.stages, members);
     const better = this.#options.plan(this.#candidates, plan.stages);
@@ -357,6 +385,7 @@ export class Pipeline implements RegistryListener, ServingPipeline {
     const wasReady = this.#state === "ready";
     const pauseMs = pauseAfter(error.code, { wasReady, hasSpare: this.#hasSpare || this.#canShrink });
     const { code, message: reason } = error;
+    this.#endedInOrder = code === "EPOCH_CHANGED";
     if (wasReady || code === "WORKER_LOST" || code === "EPOCH_CHANGED") {
       if (code === "EPOCH_CHANGED") logger.info({ reason, epoch: this.#epochs }, "the pipeline changes");
       else logger.warn({ code, reason, epoch: this.#epochs }, "pipeline lost");

@@ -6,6 +6,9 @@ import type { Handover } from "./handover.js";
 
 /** Workers that join within this time of each other cost one cut of the layers. */
 const GROW_AFTER_MS = 2000;
+/** Survivors give layers back when no sequence runs, or after this time. */
+const GIVE_BACK_WITHIN_MS = 30_000;
+const IDLE_LOOK_MS = 50;
 /** For the steps in flight to return before an epoch is given up; the rows of longer ones are computed again. */
 const SETTLE_MS = 1000;
 
@@ -16,6 +19,8 @@ export interface ServingPipeline {
   readonly reason: string | null;
   /** Of the plan that would be made now; 0 where none is possible. Throws NOT_ENOUGH_MEMORY, INVALID_CONFIG. */
   readonly nextStages: number;
+  /** Survivors serve with layers of workers that they lack: the next plan is better, with as many stages too. */
+  readonly isTakenOver: boolean;
   /** Workers that a plan may have and that have not failed to load a shard. */
   readonly able: number;
   /** Ends an epoch that works, for a plan that is prepared. */
@@ -29,6 +34,8 @@ export interface PlanChangesOptions {
   readonly grow: boolean;
   /** No more frames are sent. Resolves when the results of those in flight are there, or the pipeline is lost. */
   readonly settle: () => Promise<void>;
+  /** Whether no sequence runs. */
+  readonly isIdle: () => boolean;
   readonly logger: Logger;
 }
 
@@ -99,8 +106,9 @@ export class PlanChanges {
     const signal = AbortSignal.any([epoch.signal, growth.signal]);
     try {
       const stages = pipeline.nextStages;
-      if (stages <= epoch.stages) return false;
+      if (stages < epoch.stages || (stages === epoch.stages && !pipeline.isTakenOver)) return false;
       await handover.prepare(epoch, signal);
+      if (pipeline.isTakenOver) await this.#untilIdle(signal);
       await this.#settle();
       pipeline.giveUp(epoch, `The layers are cut again, for ${stages} workers.`);
       return false;
@@ -116,6 +124,12 @@ export class PlanChanges {
     const done = this.#last.then(change);
     this.#last = done.catch(() => {});
     return done;
+  }
+
+  /** Sequences that run were computed again a moment ago, when the worker was lost, and a change repeats that. */
+  async #untilIdle(signal: AbortSignal): Promise<void> {
+    const deadline = performance.now() + GIVE_BACK_WITHIN_MS;
+    while (!this.#options.isIdle() && performance.now() < deadline) await sleep(IDLE_LOOK_MS, undefined, { signal });
   }
 
   async #settle(): Promise<void> {

@@ -47,6 +47,8 @@ export interface FakeWorkerOptions {
 export class FakeWorker {
   readonly worker: string;
   readonly loads: rhone.v1.LoadShard.$Properties[] = [];
+  /** The first layers of what it was told to hold beside its shard, by order. */
+  readonly spares: number[][] = [];
   /** What it was told last of the pipeline. */
   standing: rhone.v1.Standing.$Properties | null = null;
   /** How often it was told to free its shard. */
@@ -132,7 +134,11 @@ export class FakeWorker {
     this.#client.makeUnaryRequest(path, requestSerialize, responseDeserialize, heartbeat, () => {});
   }
 
-  #obey({ load, release, calibrate, epoch, standing, drain, left }: CoordinatorMessage): void {
+  #obey({ load, release, calibrate, epoch, standing, drain, left, spares }: CoordinatorMessage): void {
+    if (spares != null) {
+      this.spares.push((spares.layers ?? []).map(({ firstLayer }) => firstLayer ?? 0));
+      this.#control.write({ ready: { load: spares.load ?? 0, spare: true } });
+    }
     if (standing != null) this.standing = standing;
     if (drain != null) this.isDrained = true;
     if (left != null) this.left = left.problem ?? "";

@@ -7,7 +7,7 @@ import {
   type WorkerMessage,
   type WorkerStatus,
 } from "@rhone/common";
-import { bytesBeyond, type Calibration, type ModelWeights, type RawSpeed, type StagePlan } from "@rhone/planner";
+import { type Calibration, heldBytes, type ModelWeights, type RawSpeed, type StagePlan } from "@rhone/planner";
 import type { rhone } from "@rhone/proto";
 
 /** How often a worker must send a heartbeat, and the silence after which it counts as lost. */
@@ -29,6 +29,10 @@ export class Member {
   loaded: string | null = null;
   /** The same of the one that it holds beside that. Written by ShardLoads. */
   beside: string | null = null;
+  /** Stages whose weights it holds whatever it serves, its own first; empty: none. Written by ShardLoads. */
+  spares: readonly StagePlan[] = [];
+  /** The next stage that it should hold and has no memory for; null: none. Written by SpareStages. */
+  lackingSpare: { readonly stage: number; readonly needed: number } | null = null;
   /** On the performance clock: when its last load failed; null after a load that did not. Written by ShardLoads. */
   loadFailedAt: number | null = null;
   /** Times of the model's layers on it; null until it has measured them. Written by Calibrations. */
@@ -90,8 +94,8 @@ export class Member {
     const { first, last } = next;
     const layerPages = this.#pageBytes / (this.shard.last - this.shard.first);
     const reserved = this.#hello.device === "CPU" ? 0 : layerPages * (last - first);
-    const added = bytesBeyond(weights, next, [this.shard]);
-    return this.shard.weightBytes + this.#pageBytes + added + reserved <= this.memoryTotal;
+    const held = heldBytes(weights, [this.shard, next, ...this.spares]);
+    return held + this.#pageBytes + reserved <= this.memoryTotal;
   }
 
   /** Equal for workers of one machine that compute with the same device, kernels and threads. */
@@ -120,7 +124,7 @@ export class Member {
       this.#totalBytes = this.#preparing === null ? (totalBytes ?? 0) : 0;
     }
     if (message.failed != null) this.#preparing = null;
-    if (message.ready != null) {
+    if (message.ready != null && message.ready.spare !== true) {
       this.#preparing = null;
       this.#loadedBytes = message.ready.weightBytes ?? 0;
       this.#totalBytes = this.#loadedBytes;
@@ -158,6 +162,7 @@ export class Member {
       resident: this.#heartbeat.resident ?? 0,
       layers: this.shard === null ? null : [this.shard.first, this.shard.last],
       ...(going !== null && { going }),
+      ...this.#spareStatus(),
       loadedBytes: this.#loadedBytes,
       totalBytes: this.#totalBytes,
       preparing: this.#preparing,
@@ -165,6 +170,21 @@ export class Member {
       varies: this.shard === null ? "" : this.#varies,
       stepTimes: this.calibration,
       busy: this.#busy,
+    };
+  }
+
+  #spareStatus(): Pick<WorkerStatus, "spare"> {
+    const { shard, lackingSpare } = this;
+    const isServed = ({ first, last }: StagePlan): boolean =>
+      shard !== null && shard.first <= first && last <= shard.last;
+    const stages = this.spares.filter((stage) => !isServed(stage));
+    if (stages.length === 0 && lackingSpare === null) return {};
+    return {
+      spare: {
+        layers: stages.map(({ first, last }) => [first, last]),
+        bytes: stages.reduce((sum, { weightBytes }) => sum + weightBytes, 0),
+        needed: lackingSpare?.needed ?? null,
+      },
     };
   }
 

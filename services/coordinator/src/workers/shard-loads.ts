@@ -1,11 +1,23 @@
 import { basename } from "node:path";
-import { type KvTypeName, parseErrorCode, RhoneError, type WorkerMessage } from "@rhone/common";
+import {
+  type CoordinatorMessage,
+  type KvTypeName,
+  parseErrorCode,
+  RhoneError,
+  type WorkerMessage,
+} from "@rhone/common";
 import type { KvShape, StagePlan } from "@rhone/planner";
 import { rhone } from "@rhone/proto";
 import type { ModelFacts } from "../model/model-facts.js";
 import type { Member } from "./member.js";
 
 export type ShardSpec = Omit<rhone.v1.LoadShard.$Properties, "load" | "$unknowns">;
+
+/** What a worker is to hold beside its shard: `stages`, its own first. */
+export interface SpareSpec {
+  readonly model: rhone.v1.ModelRef.$Properties;
+  readonly stages: readonly StagePlan[];
+}
 
 /** A load without a word from the worker for this long has failed. Progress extends it, however long the load takes. */
 const SILENT_LOAD_MS = 120_000;
@@ -17,7 +29,7 @@ interface PendingLoad {
   readonly failed: (error: RhoneError) => void;
 }
 
-/** Has workers load shards. The only writer of `loaded`, `beside` and `loadFailedAt` of each member. */
+/** Has workers load shards. The only writer of `loaded`, `beside`, `spares` and `loadFailedAt` of each member. */
 export class ShardLoads {
   readonly #pending = new Map<number, PendingLoad>();
   readonly #sourcesFor: (member: Member) => readonly string[];
@@ -40,8 +52,9 @@ export class ShardLoads {
     }
     member.loaded = null;
     member.beside = null;
+    if (!isSpare(member, spec)) member.spares = []; // the worker frees them for what it must read
     try {
-      await this.#send(member, spec, signal);
+      await this.#sendLoad(member, spec, signal);
     } catch (error) {
       if (!signal.aborted) member.loadFailedAt = performance.now();
       throw error;
@@ -55,8 +68,23 @@ export class ShardLoads {
     const key = JSON.stringify(spec);
     if (member.beside === key) return;
     member.beside = null;
-    await this.#send(member, { ...spec, beside: true }, signal);
+    await this.#sendLoad(member, { ...spec, beside: true }, signal);
     member.beside = key;
+  }
+
+  /**
+   * Resolves when `member` holds these stages' weights whatever it serves, which may take minutes; at once when there
+   * are none, and the weights of those before are freed. Rejects with the worker's error and the signal's reason.
+   */
+  async holdSpares(member: Member, { model, stages }: SpareSpec, signal: AbortSignal): Promise<void> {
+    const layers = stages.map(({ first, last, embeds, heads }) => ({
+      ...{ firstLayer: first, lastLayer: last, embeds, heads },
+    }));
+    if (stages.length === 0) member.spares = [];
+    await this.#send({ member, signal, silentMs: null }, (load) => ({
+      spares: { load, model: this.#withSources(model, member), layers },
+    }));
+    member.spares = stages;
   }
 
   /** Frees what `loadBeside` had the member load, or load in part. */
@@ -65,7 +93,7 @@ export class ShardLoads {
     member.send({ release: { beside: true } });
   }
 
-  /** Whether `load` would resolve at once. */
+  /** Whether `load` would resolve without a word from the worker. */
   holds(member: Member, spec: ShardSpec): boolean {
     return member.loaded === JSON.stringify(spec);
   }
@@ -74,6 +102,7 @@ export class ShardLoads {
   release(member: Member): void {
     member.loaded = null;
     member.beside = null;
+    member.spares = [];
     member.send({ release: {} });
   }
 
@@ -92,20 +121,29 @@ export class ShardLoads {
     }
   }
 
-  async #send(member: Member, spec: ShardSpec, signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
+  #sendLoad(member: Member, spec: ShardSpec, signal: AbortSignal): Promise<void> {
+    return this.#send({ member, signal, silentMs: SILENT_LOAD_MS }, (load) => ({
+      load: { load, ...spec, model: this.#withSources(spec.model, member) },
+    }));
+  }
+
+  #withSources(model: ShardSpec["model"], member: Member): rhone.v1.ModelRef.$Properties {
+    return { ...model, sources: [...this.#sourcesFor(member)] };
+  }
+
+  async #send(expected: ExpectedAnswer, order: (load: number) => CoordinatorMessage): Promise<void> {
+    expected.signal.throwIfAborted();
     const load = ++this.#load;
     try {
-      const answered = this.#answer(load, member, signal);
-      const model = { ...spec.model, sources: [...this.#sourcesFor(member)] };
-      member.send({ load: { load, ...spec, model } });
+      const answered = this.#answer(load, expected);
+      expected.member.send(order(load));
       await answered;
     } finally {
       this.#pending.delete(load);
     }
   }
 
-  #answer(load: number, member: Member, signal: AbortSignal): Promise<void> {
+  #answer(load: number, { member, signal, silentMs }: ExpectedAnswer): Promise<void> {
     return new Promise((resolve, reject) => {
       const settle = (act: () => void): void => {
         clearTimeout(timer);
@@ -114,16 +152,33 @@ export class ShardLoads {
       };
       const aborted = (): void => settle(() => reject(signal.reason));
       const stuck = `Worker ${member.worker} has reported nothing about its load for ${SILENT_LOAD_MS / 1000} s.`;
-      const timer = setTimeout(() => settle(() => reject(new RhoneError("STAGE_FAILED", stuck))), SILENT_LOAD_MS);
+      const giveUp = (): void => settle(() => reject(new RhoneError("STAGE_FAILED", stuck)));
+      const timer = silentMs === null ? undefined : setTimeout(giveUp, silentMs);
       signal.addEventListener("abort", aborted, { once: true });
       this.#pending.set(load, {
         member,
-        progressed: () => timer.refresh(),
+        progressed: () => timer?.refresh(),
         ready: () => settle(resolve),
         failed: (error) => settle(() => reject(error)),
       });
     });
   }
+}
+
+interface ExpectedAnswer {
+  readonly member: Member;
+  readonly signal: AbortSignal;
+  /** A worker that says nothing for this long has failed; null: it may be silent. */
+  readonly silentMs: number | null;
+}
+
+/** Whether the worker has all layers of this shard, and more. */
+function isSpare({ spares }: Member, { firstLayer, lastLayer, embeds, heads }: ShardSpec): boolean {
+  const has = (layer: number): boolean => spares.some(({ first, last }) => first <= layer && layer < last);
+  const layers = Array.from({ length: (lastLayer ?? 0) - (firstLayer ?? 0) }, (_, index) => (firstLayer ?? 0) + index);
+  const embedding = embeds !== true || spares.some((stage) => stage.embeds);
+  const head = heads !== true || spares.some((stage) => stage.heads);
+  return layers.every(has) && embedding && head;
 }
 
 const KV_TYPES: Readonly<Record<KvTypeName, rhone.v1.KvType>> = {
@@ -133,7 +188,7 @@ const KV_TYPES: Readonly<Record<KvTypeName, rhone.v1.KvType>> = {
 };
 
 /** A path of a file without weights would lead workers of this machine to that file. */
-const modelRef = ({ served, file, origin }: ModelFacts): rhone.v1.ModelRef.$Properties => ({
+export const modelRef = ({ served, file, origin }: ModelFacts): rhone.v1.ModelRef.$Properties => ({
   name: served.name,
   path: file === null ? basename(served.path) : served.path,
   fingerprint: served.fingerprint,

@@ -155,7 +155,7 @@ export class WeightPool {
     unit.users--;
     if (unit.users > 0) return;
     this.#units.delete(unit.key);
-    unit.store.close();
+    this.#backend.whenIdle(() => unit.store.close());
   }
 }
 

@@ -2,7 +2,7 @@ import type { rhone } from "@rhone/proto";
 import type { ModelFiles, ServedWeights } from "@rhone/weights";
 import type { StepTime } from "../calibration/measure-steps.js";
 import type { RunnableStage } from "../stage/stage.js";
-import type { LoadOrder } from "../wire/read-order.js";
+import type { LoadOrder, WeightsOrder } from "../wire/read-order.js";
 
 /** Of tensors that are compared with the coordinator's, fetched, or read into memory, in this order. */
 export type LoadProgress = (phase: "check" | "fetch" | "load", bytes: number, totalBytes: number) => void;
@@ -18,6 +18,10 @@ export interface LoadRequest {
   readonly makeRoom?: (bytes: number) => void;
   readonly onProgress: LoadProgress;
   readonly signal: AbortSignal;
+}
+
+export interface HoldRequest extends Pick<LoadRequest, "files" | "signal"> {
+  readonly order: WeightsOrder;
 }
 
 /** A shard in memory. `close` frees weights and pages. */
@@ -37,6 +41,11 @@ export interface LoadedShard {
   readonly close: () => void;
 }
 
+/** Weights in memory. */
+export interface HeldWeights {
+  readonly close: () => void;
+}
+
 /** What a worker computes with. */
 export interface Device {
   /** What the coordinator is told about it. */
@@ -46,6 +55,10 @@ export interface Device {
       "engine" | "device" | "kernels" | "gflops" | "bandwidth" | "simulated" | "rowBlock"
     >
   >;
+  /** Of all weights in its memory. */
+  readonly weightBytes: number;
   /** Throws OUT_OF_MEMORY, and what FetchedFiles.find and the readers of model files throw. */
   load(request: LoadRequest): Promise<LoadedShard>;
+  /** Reads weights for loads to come, slowly, and leaves the cores to others. Throws as `load`. */
+  hold(request: HoldRequest): Promise<HeldWeights>;
 }

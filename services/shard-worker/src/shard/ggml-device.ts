@@ -4,7 +4,7 @@ import { measureSpeed } from "../calibration/measure-speed.js";
 import type { ShardWorkerConfig } from "../config.js";
 import { WeightPool } from "../model/weight-pool.js";
 import type { Device } from "./device.js";
-import { loadShard } from "./load-shard.js";
+import { holdWeights, loadShard } from "./load-shard.js";
 
 /** Rows that ggml's AMX kernels compute at once. Its other kernels compute 4, which divides this. */
 const GGML_ROW_BLOCK = 32;
@@ -43,6 +43,10 @@ export function openGgmlDevice({ config, logger, shutdown }: DeviceOptions): Dev
       rowBlock: backend.kernels === undefined ? GGML_ROW_BLOCK : OUR_ROW_BLOCK,
       ...measureSpeed(backend),
     },
+    get weightBytes() {
+      return pool.bytes;
+    },
     load: (request) => loadShard({ engine, backend, pool, grammars, ...request }),
+    hold: (request) => holdWeights({ pool, ...request }),
   };
 }

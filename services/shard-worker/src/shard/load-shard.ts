@@ -8,8 +8,8 @@ import { loadWeights } from "../model/load-weights.js";
 import { WeightPool } from "../model/weight-pool.js";
 import { Constraints } from "../sampling/constraints.js";
 import { Stage } from "../stage/stage.js";
-import type { LoadOrder } from "../wire/read-order.js";
-import type { LoadedShard, LoadRequest } from "./device.js";
+import type { LoadOrder, WeightsOrder } from "../wire/read-order.js";
+import type { HeldWeights, HoldRequest, LoadedShard, LoadRequest } from "./device.js";
 import { whyVaries } from "./why-varies.js";
 
 export interface LoadShardRequest extends LoadRequest {
@@ -31,17 +31,49 @@ export interface ComputingShard extends LoadedShard {
  * model files throw.
  */
 export async function loadShard(request: LoadShardRequest): Promise<ComputingShard> {
-  const { order, files, onProgress, signal } = request;
-  const { range, slidingWindow } = order;
-  const wanted = (file: GgufFile): readonly TensorInfo[] =>
-    tensorsOfShard(readModelConfig(file, { slidingWindow }), file, range).map(({ info }) => info);
-  const found = await files.find(order.model, { wanted, onProgress, signal });
+  const found = await find(request, request.order.slidingWindow);
   try {
     return await loadFound(request, found);
   } catch (error) {
     found.close();
     throw error;
   }
+}
+
+export interface HoldWeightsRequest extends HoldRequest {
+  readonly pool: WeightPool;
+}
+
+/** Finds the model's file and has the pool hold weights of it. Throws as `loadShard`. */
+export async function holdWeights({ pool, ...request }: HoldWeightsRequest): Promise<HeldWeights> {
+  const { order, signal } = request;
+  const found = await find({ ...request, onProgress: () => {} }, ANY_WINDOW);
+  try {
+    const { file } = found;
+    const config = readModelConfig(file, { slidingWindow: ANY_WINDOW });
+    const { model, range } = order;
+    const part = { pool, model: weightsId(model), file, config, range };
+    const weights = await loadWeights({ ...part, isPatient: true, onProgress: () => {}, signal });
+    const close = (): void => {
+      weights.close();
+      found.close();
+    };
+    return { close };
+  } catch (error) {
+    found.close();
+    throw error;
+  }
+}
+
+/** Weights are the same with any. */
+const ANY_WINDOW = 0;
+
+type FindRequest = Pick<LoadRequest, "files" | "onProgress" | "signal"> & { readonly order: WeightsOrder };
+
+function find({ order, files, onProgress, signal }: FindRequest, slidingWindow: number): Promise<FoundModel> {
+  const wanted = (file: GgufFile): readonly TensorInfo[] =>
+    tensorsOfShard(readModelConfig(file, { slidingWindow }), file, order.range).map(({ info }) => info);
+  return files.find(order.model, { wanted, onProgress, signal });
 }
 
 /** The same for equal weights, wherever they are read. */

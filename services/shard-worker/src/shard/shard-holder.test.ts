@@ -47,7 +47,7 @@ function shardOf(changes: Partial<LoadedShard> = {}): LoadedShard {
 function openHolder(loadOnDevice: Device["load"]) {
   const runner = new SerialRunner();
   const metrics = createMetrics();
-  const device = { facts: FACTS, load: loadOnDevice };
+  const device = { facts: FACTS, weightBytes: 0, load: loadOnDevice, hold: vi.fn() };
   const holder = new ShardHolder({ device, files: fileAtPath, runner, metrics, logger });
   const answers: WorkerMessage[] = [];
   const answer = (message: WorkerMessage): void => void answers.push(message);
@@ -291,4 +291,25 @@ test("a shard that finds no memory beside the other one is loaded in its place",
   expect(answers.at(-1)?.failed).toMatchObject({ load: 6, code: "OUT_OF_MEMORY" });
   await holder.load({ ...NEXT, load: 7 }, answer);
   expect(answers.at(-1)?.ready?.load).toBe(7);
+});
+
+test.each([
+  ["stay where a shard has nothing to read", 0, []],
+  ["are freed for one that reads weights, and with a release", 1, ["spare"]],
+])("spare weights %s", async (_, bytes, freed) => {
+  const closed: string[] = [];
+  const hold = async () => ({ close: () => void closed.push("spare") });
+  const loadOnDevice: Device["load"] = async ({ makeRoom }) => {
+    makeRoom?.(bytes);
+    return shardOf();
+  };
+  const runner = new SerialRunner();
+  const device = { facts: FACTS, weightBytes: 0, load: loadOnDevice, hold };
+  const holder = new ShardHolder({ device, files: fileAtPath, runner, metrics: createMetrics(), logger });
+  const answers: WorkerMessage[] = [];
+  await holder.hold({ load: 1, model, layers: [{ firstLayer: 3, lastLayer: 4 }] }, (answer) => answers.push(answer));
+  await holder.load(load, () => {});
+  expect([answers, closed]).toEqual([[{ ready: { load: 1, spare: true } }], freed]);
+  await holder.release();
+  expect(closed).toEqual(["spare"]);
 });

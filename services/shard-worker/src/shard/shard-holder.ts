@@ -6,6 +6,7 @@ import type { Metrics } from "../metrics.js";
 import type { StageRunner } from "../server/stage-runner.js";
 import { type LoadOrder, readLoad } from "../wire/read-order.js";
 import type { Device, LoadedShard, LoadProgress } from "./device.js";
+import { SpareWeights } from "./spare-weights.js";
 
 const PROGRESS_INTERVAL_MS = 250;
 
@@ -14,7 +15,7 @@ export interface ShardHolderOptions {
   readonly files: ModelFiles;
   readonly runner: Pick<StageRunner, "exclusively" | "replaceStage">;
   readonly metrics: Metrics;
-  /** Told how many bytes of weights and pages are its own from now on, resident or not. */
+  /** Told how many bytes of weights, spare ones too, and of pages are its own from now on, resident or not. */
   readonly onHeld?: (bytes: number) => void;
   readonly logger: Logger;
 }
@@ -53,12 +54,14 @@ interface Held {
  */
 export class ShardHolder {
   readonly #options: ShardHolderOptions;
+  readonly #spares: SpareWeights;
   #held: Held | null = null;
   #beside: Beside | null = null;
   #loading = new AbortController();
 
   constructor(options: ShardHolderOptions) {
     this.#options = options;
+    this.#spares = new SpareWeights(options);
   }
 
   /** What others that lack weights may read of those that it holds; null: nothing. */
@@ -79,10 +82,16 @@ export class ShardHolder {
       } catch (error) {
         if (signal.aborted) return; // the later order finds what is held
         this.#drop();
-        this.#options.onHeld?.(0);
+        this.#tellHeld();
         this.#fail(error, message, answer);
       }
     });
+  }
+
+  /** Answers as `SpareWeights.hold`. */
+  async hold(message: rhone.v1.HoldSpares.$Properties, answer: Answer): Promise<void> {
+    await this.#spares.hold(message, answer);
+    this.#tellHeld();
   }
 
   /** Answers with the step times of the shard; with none when there is no shard or it cannot be timed. */
@@ -108,13 +117,16 @@ export class ShardHolder {
     answer({ calibrated: { calibration: calibration ?? 0, ...times } });
   }
 
-  /** Frees the shard once the step in flight is done, and the one beside it. */
+  /** Frees the shard once the step in flight is done, the one beside it and spare weights. */
   async release({ beside = false }: rhone.v1.Release.$Properties = {}): Promise<void> {
     this.#dropBeside();
     if (beside) return;
     this.#loading.abort();
-    await this.#options.runner.exclusively(async () => this.#drop());
-    this.#options.onHeld?.(0);
+    await this.#options.runner.exclusively(async () => {
+      this.#spares.drop();
+      this.#drop();
+    });
+    this.#tellHeld();
   }
 
   async #hold(
@@ -131,7 +143,8 @@ export class ShardHolder {
     }
     const onProgress = progressOf(message, answer);
     const ahead = await this.#takeBeside(key, { onProgress, signal });
-    const makeRoom = (): void => {
+    const makeRoom = (bytes = 0): void => {
+      if (bytes > 0) this.#spares.drop();
       this.#drop();
       this.#dropBeside();
     };
@@ -143,7 +156,7 @@ export class ShardHolder {
     const { weightBytes, pageBytes } = shard;
     metrics.weightBytes.set(weightBytes);
     metrics.pageBytes.set(pageBytes);
-    this.#options.onHeld?.(weightBytes + pageBytes);
+    this.#tellHeld();
     const { first, last } = order.range;
     logger.info({ first, last, weightBytes, pageBytes, ahead: ahead !== null }, "shard loaded");
     return shard;
@@ -205,6 +218,11 @@ export class ShardHolder {
     const { code, message } = toRhoneError(error);
     this.#options.logger.error({ err: error, code }, "shard could not be loaded");
     answer({ failed: { load: load ?? 0, code, message } });
+  }
+
+  #tellHeld(): void {
+    const { device, onHeld } = this.#options;
+    onHeld?.(device.weightBytes + (this.#held?.shard.pageBytes ?? 0));
   }
 
   #drop(): void {

@@ -17,7 +17,9 @@ export function simulatedDevice(simulation: Simulation): Device {
       bandwidth: 0,
       rowBlock: 1,
     },
+    weightBytes: 0,
     load: (request) => loadNothing(request, simulation),
+    hold: async () => ({ close: () => {} }),
   };
 }
 

@@ -4,6 +4,7 @@ import { dequantize, GgmlType } from "@rhone/ggml";
 import { openGguf, readModelConfig } from "@rhone/model";
 import type { rhone } from "@rhone/proto";
 import { afterAll, describe, expect, it } from "vitest";
+import { WeightPool } from "../model/weight-pool.js";
 import type { LoadedShard } from "../shard/device.js";
 import { GREEDY, runMessage, tokenBytes } from "../testing/steps.js";
 import { openTestBackend } from "../testing/test-backend.js";
@@ -32,7 +33,7 @@ interface Chain {
   readonly activations: GgmlType;
 }
 
-async function openChain(name: string, stages: number, kvType: GgmlType): Promise<Chain> {
+async function openChain(name: string, stages: number, kvType: GgmlType, pool?: WeightPool): Promise<Chain> {
   const path = `${FIXTURES}${name}/model-f32.gguf`;
   const config = readModelConfig(await openGguf(path));
   const window = config.slidingWindow;
@@ -45,7 +46,7 @@ async function openChain(name: string, stages: number, kvType: GgmlType): Promis
       heads: stage === stages - 1,
     };
     const order = { range, pages: PAGES, pageSize: PAGE_SIZE, kvType, slidingWindow: window };
-    shards.push(await loadTestShard({ engine, backend }, path, order));
+    shards.push(await loadTestShard({ engine, backend, ...(pool !== undefined && { pool }) }, path, order));
   }
   const activations = kvType === GgmlType.F32 ? GgmlType.F32 : GgmlType.F16;
   return { shards, window, activations };
@@ -102,6 +103,26 @@ const CASES = [
   { name: "mistral-8l-full", stages: [1, 4] },
   { name: "llama-6l-mha", stages: [1, 4] },
 ];
+
+describe("shards that share their layers with others", () => {
+  it("give the bits of shards of their own, and read nothing that is held", async () => {
+    const name = "mistral-8l-full";
+    const { cases } = JSON.parse(readFileSync(`${FIXTURES}${name}/reference.json`, "utf8")) as Reference;
+    const tokens = cases[0]?.tokens ?? [];
+    const alone = await openChain(name, 3, GgmlType.F32);
+    const expected = await play(alone, tokens, { chunk: 7, decode: 12 });
+    for (const shard of alone.shards) shard.close();
+    const pool = new WeightPool(backend);
+    const four = await openChain(name, 4, GgmlType.F32, pool);
+    const held = pool.bytes;
+    const three = await openChain(name, 3, GgmlType.F32, pool);
+    expect(pool.bytes).toBe(held);
+    for (const shard of four.shards) shard.close();
+    expect(await play(three, tokens, { chunk: 7, decode: 12 })).toEqual(expected);
+    for (const shard of three.shards) shard.close();
+    expect(pool.bytes).toBe(0);
+  });
+});
 
 /** Sums the tokens' hidden states, chunk by chunk, each beside a decoding sequence; returns what that drew too. */
 async function embedBeside(chain: Chain, tokens: readonly number[], chunk: number) {

@@ -12,7 +12,7 @@ const ORDER = { pages: 16, pageSize: 32, kvType: GgmlType.F16, slidingWindow: 0,
 
 /** Layers of the model file at `path`, with 16 pages of 32 positions in F16 unless `order` says otherwise. Close it. */
 export async function loadTestShard(
-  { engine, backend }: Pick<LoadShardRequest, "engine" | "backend">,
+  { engine, backend, ...own }: Pick<LoadShardRequest, "engine" | "backend" | "pool">,
   path: string,
   order: Pick<LoadOrder, "range"> & Partial<LoadOrder>,
 ): Promise<ComputingShard> {
@@ -20,6 +20,7 @@ export async function loadTestShard(
   return loadShard({
     engine,
     backend,
+    ...own,
     files: fileAtPath,
     order: { ...ORDER, model: { name: "test", path, fingerprint, stamp: "", origin: "", sources: [] }, ...order },
     onProgress: () => {},

@@ -8,11 +8,15 @@ import { activationTypeOf, kvTypeOf } from "./tensor-types.js";
 /** Others are of no use: a load reads from all of them at once. */
 const MOST_SOURCES = 16;
 
-/** What a worker is told to load. */
-export interface LoadOrder {
+/** A part of a model. */
+export interface WeightsOrder {
   readonly model: WantedModel;
   /** Layers [first, last), and whether the embedding and the head are with them. */
   readonly range: ShardRange;
+}
+
+/** What a worker is told to load. */
+export interface LoadOrder extends WeightsOrder {
   readonly pages: number;
   /** Positions per page. */
   readonly pageSize: number;
@@ -40,25 +44,41 @@ export interface EpochOrder {
 
 /** Throws MESSAGE_MALFORMED, naming the field. */
 export function readLoad(load: rhone.v1.LoadShard.$Properties): LoadOrder {
-  const { name, path, fingerprint, stamp, origin, sources } = load.model ?? {};
-  const [first, last] = [load.firstLayer ?? 0, load.lastLayer ?? 0];
-  if (last <= first) refuse("load.last_layer", `is ${last}; layers [${first}, ${last}) are none`);
   return {
-    model: {
-      name: name ?? "",
-      path: path || refuse("load.model.path", "is empty"),
-      fingerprint: fingerprint || refuse("load.model.fingerprint", "is empty"),
-      stamp: stamp ?? "",
-      origin: origin ?? "",
-      sources: (sources ?? []).slice(0, MOST_SOURCES),
-    },
-    range: { first, last, embeds: load.embeds ?? false, heads: load.heads ?? false },
+    model: readModel(load.model, "load"),
+    range: readRange(load, "load"),
     pages: inRange(load.pages ?? 0, "load.pages", { least: 1 }),
     pageSize: inRange(load.pageSize ?? 0, "load.page_size", { least: 1 }),
     kvType: kvTypeOf(load.kvType ?? 0, "load.kv_type"),
     slidingWindow: load.slidingWindow ?? 0,
     maxRows: inRange(load.maxRows ?? 0, "load.max_rows", { least: 1 }),
   };
+}
+
+/** Throws MESSAGE_MALFORMED, naming the field. */
+export function readSpares({ model, layers }: rhone.v1.HoldSpares.$Properties): readonly WeightsOrder[] {
+  return (layers ?? []).map((range) => ({ model: readModel(model, "spares"), range: readRange(range, "spares") }));
+}
+
+function readModel(model: rhone.v1.ModelRef.$Properties | null | undefined, order: string): WantedModel {
+  const { name, path, fingerprint, stamp, origin, sources } = model ?? {};
+  return {
+    name: name ?? "",
+    path: path || refuse(`${order}.model.path`, "is empty"),
+    fingerprint: fingerprint || refuse(`${order}.model.fingerprint`, "is empty"),
+    stamp: stamp ?? "",
+    origin: origin ?? "",
+    sources: (sources ?? []).slice(0, MOST_SOURCES),
+  };
+}
+
+function readRange(
+  { firstLayer, lastLayer, embeds, heads }: rhone.v1.LayerRange.$Properties,
+  order: string,
+): ShardRange {
+  const [first, last] = [firstLayer ?? 0, lastLayer ?? 0];
+  if (last <= first) refuse(`${order}.last_layer`, `is ${last}; layers [${first}, ${last}) are none`);
+  return { first, last, embeds: embeds ?? false, heads: heads ?? false };
 }
 
 /** Throws MESSAGE_MALFORMED, naming the field. */
