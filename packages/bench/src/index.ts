@@ -2,6 +2,7 @@ export { ATTACKS } from "./attacks/all.js";
 export type { Attack } from "./attacks/attack.js";
 export { Sender } from "./attacks/sender.js";
 export type { BreakableCluster, BreakableNetwork, ClusterProcess, LocalCluster } from "./chaos/local-cluster.js";
+export { mergeFigures } from "./chaos/merge-figures.js";
 export { median } from "./figures/percentiles.js";
 export { Host } from "./hosts/host.js";
 export { ip, ipBatch, removeNetwork, sweepNetworks } from "./hosts/leftovers.js";
@@ -15,3 +16,4 @@ export { describeCluster, type MeasuredCluster, reportOf } from "./report/report
 export type { Table } from "./report/tables.js";
 export type { BenchContext, ClusterChanges, Scenario } from "./scenario.js";
 export { SCENARIOS } from "./scenarios/all.js";
+export { chaosTables } from "./scenarios/chaos-tables.js";

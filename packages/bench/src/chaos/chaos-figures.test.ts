@@ -36,7 +36,7 @@ describe("figuresOf", () => {
     const figures = figuresOf({ ...CALM, batches: [judged({})] });
     expect(figures.faults).toEqual([
       {
-        ...{ name: "kill worker", times: 1, gapMs: { p50: 2000, p95: 2000, max: 2000 } },
+        ...{ name: "kill worker", times: 1, gapMs: { p50: 2000, p95: 2000, max: 2000 }, gapsMs: [2000] },
         ...{ streams: 1, othersStreams: 0, othersMaxMs: null },
       },
     ]);

@@ -13,6 +13,8 @@ export interface FaultFigures {
   readonly times: number;
   /** The longest gap of each stream that it met while no other fault did anything; null without one. */
   readonly gapMs: { readonly p50: number; readonly p95: number; readonly max: number } | null;
+  /** All of them. */
+  readonly gapsMs: readonly number[];
   readonly streams: number;
   /** Beside other faults. */
   readonly othersStreams: number;
@@ -46,7 +48,8 @@ export interface WrongStream {
 }
 
 export interface ChaosFigures {
-  readonly seed: number;
+  /** Of each run. */
+  readonly seeds: readonly number[];
   readonly faults: readonly FaultFigures[];
   /** Each fault, with milliseconds from the first one on. */
   readonly struck: readonly (Pick<StruckFault, "number" | "name" | "target"> & { readonly atMs: number })[];
@@ -72,16 +75,17 @@ export interface ChaosFigures {
   readonly seconds: number;
 }
 
-export interface ChaosRecord extends Pick<ChaosFigures, "seed" | "skipped" | "endedBy" | "epochs" | "seconds"> {
+export interface ChaosRecord extends Pick<ChaosFigures, "skipped" | "endedBy" | "epochs" | "seconds"> {
+  readonly seed: number;
   readonly streams: readonly JudgedStream[];
   readonly batches: readonly BatchStory[];
   /** In the order of their times. */
   readonly struck: readonly StruckFault[];
 }
 
-const MOST_LONGEST = 30;
+export const MOST_LONGEST = 30;
 
-export function figuresOf({ streams, batches, struck, ...facts }: ChaosRecord): ChaosFigures {
+export function figuresOf({ seed, streams, batches, struck, ...facts }: ChaosRecord): ChaosFigures {
   const samples = gapSamples(
     streams.map(({ story }) => story),
     struck,
@@ -93,6 +97,7 @@ export function figuresOf({ streams, batches, struck, ...facts }: ChaosRecord): 
   const begun = struck[0]?.at ?? 0;
   return {
     ...facts,
+    seeds: [seed],
     struck: struck.map(({ at, until: _, ...fault }) => ({ ...fault, atMs: Math.round(at - begun) })),
     faults: [...new Set(struck.map(({ name }) => name))].sort().map((name) => ofFault(name, struck, samples)),
     longest: samples
@@ -140,17 +145,22 @@ const LINE_WORDS = { lost: "are lost", doubled: "are there twice", failed: "fail
 
 function ofFault(name: string, struck: readonly StruckFault[], samples: readonly GapSample[]): FaultFigures {
   const own = samples.filter(({ fault }) => fault.name === name);
-  const alone = own.filter((sample) => sample.alone).map(({ ms }) => ms);
-  const beside = own.filter((sample) => !sample.alone).map(({ ms }) => ms);
-  const { p50, p95 } = percentilesOf(alone);
-  return {
+  const beside = own.filter(({ alone }) => !alone).map(({ ms }) => ms);
+  return faultFigures({
     name,
     times: struck.filter((fault) => fault.name === name).length,
-    gapMs: alone.length === 0 ? null : { p50, p95, max: Math.max(...alone) },
-    streams: alone.length,
+    gapsMs: own.filter(({ alone }) => alone).map(({ ms }) => Math.round(ms)),
     othersStreams: beside.length,
     othersMaxMs: beside.length === 0 ? null : Math.max(...beside),
-  };
+  });
+}
+
+/** With percentiles. */
+export function faultFigures(counted: Omit<FaultFigures, "gapMs" | "streams">): FaultFigures {
+  const { gapsMs } = counted;
+  const { p50, p95 } = percentilesOf(gapsMs);
+  const gapMs = gapsMs.length === 0 ? null : { p50, p95, max: Math.max(...gapsMs) };
+  return { ...counted, gapMs, streams: gapsMs.length };
 }
 
 function wrongOf({ question, story, difference }: JudgedStream, struck: readonly StruckFault[]): WrongStream | null {

@@ -32,7 +32,7 @@ const skippedLines = ({ skipped }: ChaosFigures): readonly string[] =>
 
 /** Wrong streams and batches in full: this is what somebody has to find the cause of. */
 function verdictText(figures: ChaosFigures): string {
-  const { tokensLost, tokensDoubled, wrong, badBatches, seed } = figures;
+  const { tokensLost, tokensDoubled, wrong, badBatches, seeds } = figures;
   const failures = failuresOf(figures);
   if (failures.length === 0) return "Nothing was lost, doubled or wrong, and no request hung or failed.";
   const streams = wrong.map(
@@ -41,7 +41,7 @@ function verdictText(figures: ChaosFigures): string {
   );
   const batches = badBatches.map((batch) => `  batch: ${JSON.stringify(batch).slice(0, MOST_SHOWN)}`);
   const tokens = `${tokensLost} tokens lost, ${tokensDoubled} doubled`;
-  return [`FAILED (--seed ${seed}): ${failures.join("; ")}. ${tokens}.`, ...streams, ...batches].join("\n");
+  return [`FAILED (--seed ${seeds.join(", ")}): ${failures.join("; ")}. ${tokens}.`, ...streams, ...batches].join("\n");
 }
 
 /** Characters of a batch's judgement; the JSON report has all of it. */

@@ -1,0 +1,11 @@
+// Prints one table of several reports of `rhone bench chaos --out`, as Markdown.
+// Usage: node bench/merge-chaos.mjs FILE...
+import { readFileSync } from "node:fs";
+import { chaosTables, mergeFigures } from "@rhone/bench";
+
+const reports = process.argv.slice(2).map((file) => JSON.parse(readFileSync(file, "utf8")));
+const row = (cells) => `| ${cells.join(" | ")} |`;
+for (const block of chaosTables(mergeFigures(reports.map(({ result }) => result)))) {
+  if (typeof block === "string") console.log(`${block}\n`);
+  else console.log([row(block.heading), row(block.heading.map(() => "---")), ...block.rows.map(row), ""].join("\n"));
+}
