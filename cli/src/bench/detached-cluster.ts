@@ -42,7 +42,11 @@ export async function withDetachedCluster<T>(
   const guard = afterDeath(["sh", "-c", cleaning, "sh", process.execPath, CLI_ENTRY, root]);
   try {
     // The port is chosen here, because a supervisor that is started again shall have the one that clients know.
-    const options = { ...(await withModelFound(request.options)), dataDir: root, port: await steadyPort() };
+    const options = {
+      ...(await withModelFound(request.options)),
+      dataDir: root,
+      port: await steadyPort({ host: "127.0.0.1", of: root }),
+    };
     const cluster = await DetachedCluster.start(dataDir, { ...request, options });
     const stopped = new Promise<never>((_, reject) => {
       signals.stop.addEventListener("abort", () => reject(signals.stop.reason), { once: true });

@@ -31,7 +31,7 @@ export function checkSettings(sources: SpecSources): void {
 
 /** What is wrong with the settings of a pipeline's services and workers. */
 function pipelineSettings(sources: SpecSources, pipeline: PipelinePlan) {
-  const coordinator = coordinatorSpec(sources, pipeline, undefined);
+  const coordinator = coordinatorSpec(sources, pipeline, {});
   const worker = workerSpec(sources, { pipeline, index: 0, coordinator: ANY_COORDINATOR });
   const { config, problems } = parseSettings(coordinatorSettings, coordinator.env, coordinator.args);
   const ofWorker = parseSettings(shardWorkerSettings, worker.env, worker.args);

@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type JoinablePipeline, RhoneError, type Security } from "@rhone/common";
+import { hostPort, type JoinablePipeline, loopbackOf, RhoneError, type Security } from "@rhone/common";
 import { isTemplateFile } from "@rhone/model";
+import { coordinatorPort } from "../enrollment/listening.js";
 import type { PipelinePlan } from "../launch/launch-plan.js";
+import { steadyPort } from "../processes/ports.js";
 import type { Addresses, ServiceSpec, StopTimes } from "../processes/service-process.js";
 import { SupervisedService } from "../processes/supervised-service.js";
 import { type RecordedProcess, recordedProcesses } from "./cluster-record.js";
@@ -28,6 +30,20 @@ interface Planned {
   readonly spec: (previous: Addresses | undefined) => ServiceSpec;
   /** The pipeline that it belongs to; undefined: all need it. */
   readonly pipeline?: PipelinePlan;
+}
+
+interface PlacedCoordinator {
+  readonly pipeline: PipelinePlan;
+  /** host:port for its workers. */
+  readonly address: string;
+  readonly listens: Addresses;
+}
+
+interface StartedCoordinator {
+  readonly pipeline: PipelinePlan;
+  readonly grpc: string;
+  /** host:port of its operations server. */
+  readonly ops: string;
 }
 
 /** Every service stops before the ones it uses. */
@@ -68,26 +84,21 @@ export class Cluster {
   async start(): Promise<string> {
     const signal = AbortSignal.any([this.#failing.signal, this.#stopping.signal]);
     await this.#startRedis();
-    const coordinators = await this.#startCoordinators();
-    const { report, plan, security, listening } = this.#environment;
-    const admits = listening !== undefined;
-    const joining = plan.pipelines.reduce((sum, { workers }) => sum + workers, 0);
-    report({ kind: "phase", phase: "workers", text: `0 of ${joining} joined`, done: false });
-    const workers = coordinators.flatMap(({ pipeline, grpc: coordinator }) =>
+    const placed = await this.#placeCoordinators();
+    const workers = placed.flatMap(({ pipeline, address }) =>
       Array.from({ length: pipeline.workers }, (_, index) => ({
         pipeline,
-        spec: () => workerSpec(this.#environment, { pipeline, index, coordinator }),
+        spec: () => workerSpec(this.#environment, { pipeline, index, coordinator: address }),
       })),
     );
+    // All at once: workers join as soon as their coordinator listens.
     const [[gateway]] = await Promise.all([
       this.#start("gateway", [{ spec: (previous) => gatewaySpec(this.#environment, previous) }]),
       this.#start("workers", workers),
-      ...coordinators.map(({ pipeline, ops: operations }) => {
-        const { workers } = pipeline;
-        return watchPipeline({ operations, security, workers, admits, report: reportOf(pipeline, report), signal });
-      }),
+      this.#startCoordinators(placed).then((started) => this.#watch(started, signal)),
     ]);
     const address = gateway?.http ?? "";
+    const { report, plan } = this.#environment;
     report({ kind: "phase", phase: "gateway", text: "waiting until it is ready", done: false });
     for (const { name } of plan.models) await untilReady(address, name, signal);
     const pipelines = plan.pipelines.length === 1 ? "the pipeline" : `all ${plan.pipelines.length} pipelines`;
@@ -116,16 +127,38 @@ export class Cluster {
     report({ kind: "phase", phase: "redis", text: redis.description, done: true });
   }
 
+  /**
+   * Where they will listen: at ports that stay theirs, also for the supervisor that comes after this one. So what they
+   * held is given back at once.
+   */
+  #placeCoordinators(): Promise<readonly PlacedCoordinator[]> {
+    const { plan, options, dataDir, listening } = this.#environment;
+    const host = listening?.place.bind ?? loopbackOf(options.host);
+    const portFor = (what: string) => steadyPort({ host, of: `${dataDir.root} ${what}` });
+    return Promise.all(
+      plan.pipelines.map(async (pipeline, index) => {
+        const fixed = listening === undefined ? 0 : coordinatorPort(listening.port, index);
+        const port = fixed || (await portFor(`coordinator ${index}`));
+        const ops = hostPort(host, await portFor(`operations ${index}`));
+        return {
+          pipeline,
+          address: hostPort(listening?.place.advertise ?? host, port),
+          listens: { grpc: hostPort(host, port), ops },
+        };
+      }),
+    );
+  }
+
   /** With their host:port for workers and for operations. */
-  async #startCoordinators() {
-    const { report, plan } = this.#environment;
+  async #startCoordinators(placed: readonly PlacedCoordinator[]): Promise<readonly StartedCoordinator[]> {
+    const { report } = this.#environment;
     report({ kind: "phase", phase: "coordinator", text: "starting", done: false });
-    const planned = plan.pipelines.map((pipeline) => ({
+    const planned = placed.map(({ pipeline, listens }) => ({
       pipeline,
-      spec: (previous: Addresses | undefined) => coordinatorSpec(this.#environment, pipeline, previous),
+      spec: (previous: Addresses = listens) => coordinatorSpec(this.#environment, pipeline, previous),
     }));
     const addresses = await this.#start("coordinator", planned);
-    const started = plan.pipelines.map((pipeline, index) => {
+    const started = placed.map(({ pipeline }, index) => {
       const { grpc = "", ops = "" } = addresses[index] ?? {};
       return { pipeline, grpc, ops };
     });
@@ -134,6 +167,19 @@ export class Cluster {
     this.#environment.onCoordinators?.(started.map(joinable));
     this.#operations = started[0]?.ops ?? "";
     return started;
+  }
+
+  /** Until all pipelines are ready. */
+  async #watch(started: readonly StartedCoordinator[], signal: AbortSignal): Promise<void> {
+    const { report, security, listening } = this.#environment;
+    const joining = started.reduce((sum, { pipeline: { workers } }) => sum + workers, 0);
+    report({ kind: "phase", phase: "workers", text: `0 of ${joining} joined`, done: false });
+    const admits = listening !== undefined;
+    const watched = started.map(({ pipeline, ops: operations }) => {
+      const { workers } = pipeline;
+      return watchPipeline({ operations, security, workers, admits, report: reportOf(pipeline, report), signal });
+    });
+    await Promise.all(watched);
   }
 
   async #start(role: Role, planned: readonly Planned[]): Promise<readonly Addresses[]> {

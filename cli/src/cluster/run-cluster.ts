@@ -14,6 +14,7 @@ import { endLeftoverRedis } from "../redis/leftover-redis.js";
 import { planRedis } from "../redis/redis-plan.js";
 import { admitMachines } from "./admit-machines.js";
 import { asksForKeys } from "./asks-for-keys.js";
+import { boundLogs } from "./bound-logs.js";
 import { checkSettings } from "./check-settings.js";
 import { Cluster } from "./cluster.js";
 import { ClusterClaim, type RecordedProcess } from "./cluster-record.js";
@@ -56,6 +57,7 @@ export async function runCluster(request: RunRequest): Promise<void> {
     inMemory: redis.host?.inMemory ?? false,
   };
   const claim = await ClusterClaim.take(dataDir, about, endProcesses);
+  const endOfLogs = boundLogs(dataDir.logs);
   try {
     await prepare(options, dataDir);
     const password = redis.host?.password;
@@ -79,6 +81,7 @@ export async function runCluster(request: RunRequest): Promise<void> {
     if (!request.stop.aborted) await recordFailure(dataDir, toRhoneError(error));
     throw error;
   } finally {
+    endOfLogs();
     await endLeftoverRedis(dataDir.run);
     await claim.release();
   }

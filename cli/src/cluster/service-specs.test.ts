@@ -25,7 +25,7 @@ const flagsOf = (args: readonly string[]) =>
   Object.fromEntries(args.flatMap((arg, index) => (index % 2 === 0 ? [[arg, args[index + 1]]] : [])));
 
 test("the first start takes any port, the next one the same", () => {
-  expect(flagsOf(coordinatorSpec(sources, PIPELINE, undefined).args)).toMatchObject({
+  expect(flagsOf(coordinatorSpec(sources, PIPELINE, {}).args)).toMatchObject({
     "--port": "0",
     "--ops-port": "0",
   });
@@ -35,7 +35,7 @@ test("the first start takes any port, the next one the same", () => {
 });
 
 test("settings that were not given are left to the service; the catalogue's window is used", () => {
-  const flags = flagsOf(coordinatorSpec(sources, PIPELINE, undefined).args);
+  const flags = flagsOf(coordinatorSpec(sources, PIPELINE, {}).args);
   expect(flags).toMatchObject({
     "--kv-type": "q8_0",
     "--context": "512",
@@ -51,7 +51,7 @@ test("everything that `rhone up` can set reaches the coordinator", () => {
     activationType: "q8_0",
     simulate: "null",
   };
-  const { args } = coordinatorSpec({ ...sources, options: { ...sources.options, ...given } }, PIPELINE, undefined);
+  const { args } = coordinatorSpec({ ...sources, options: { ...sources.options, ...given } }, PIPELINE, {});
   expect(flagsOf(args)).toMatchObject({
     ...{ "--activation-type": "q8_0", "--sliding-window": "0", "--target-itl": "off", "--speculate": "4" },
     ...{ "--max-sequences": "8", "--max-rows": "64", "--simulated": "true" },
@@ -105,7 +105,7 @@ test("each pipeline has a coordinator and workers of its own name, and the gatew
   const first = { ...PIPELINE, label: "breeze" };
   const second = { ...PIPELINE, model: other, label: "other", workersBefore: 2 };
   const both = { ...sources, plan: { models: [MODEL, other] as const, pipelines: [first, second] } };
-  const coordinator = coordinatorSpec(both, second, undefined);
+  const coordinator = coordinatorSpec(both, second, {});
   expect(coordinator).toMatchObject({ name: "coordinator-2", title: "The coordinator of other" });
   expect(coordinator.logFile).toBe("/d/logs/coordinator-2.log");
   expect(flagsOf(coordinator.args)).toMatchObject({ "--model-path": "/o.gguf", "--model-name": "other" });
@@ -121,7 +121,7 @@ test("each pipeline has a coordinator and workers of its own name, and the gatew
 test("services are named in messages as people call them", () => {
   const titles = [
     redisSpec(sources),
-    coordinatorSpec(sources, PIPELINE, undefined),
+    coordinatorSpec(sources, PIPELINE, {}),
     workerSpec(sources, { pipeline: PIPELINE, index: 1, coordinator: "" }),
     gatewaySpec(sources, undefined),
   ].map(({ title }) => title);
@@ -143,7 +143,7 @@ test("no secret is in the arguments or the environment of a process that we star
   const host = { args: ["--port", "1"], password: "secret", inMemory: true };
   const ours = { ...sources, redis: { ...sources.redis, host } };
   const worker = workerSpec(ours, { pipeline: PIPELINE, index: 0, coordinator: "127.0.0.1:71" });
-  const [coordinator, gateway] = [coordinatorSpec(ours, PIPELINE, undefined), gatewaySpec(ours, undefined)];
+  const [coordinator, gateway] = [coordinatorSpec(ours, PIPELINE, {}), gatewaySpec(ours, undefined)];
   for (const { args, env } of [redisSpec(ours), worker, coordinator, gateway]) {
     expect(args.join(" ")).not.toContain("secret");
     expect(Object.values(env).filter((value) => value === "secret" || value?.includes(":secret@"))).toEqual([]);
@@ -154,7 +154,7 @@ test("no secret is in the arguments or the environment of a process that we star
 });
 
 test("the user's own Redis is handed on as it is", () => {
-  expect(coordinatorSpec(sources, PIPELINE, undefined).env.REDIS_URL).toBe(sources.redis.url);
+  expect(coordinatorSpec(sources, PIPELINE, {}).env.REDIS_URL).toBe(sources.redis.url);
 });
 
 test("a worker is told its coordinator and its share", () => {
@@ -165,7 +165,7 @@ test("a worker is told its coordinator and its share", () => {
 
 test("every process is told where the cluster's secret is, and none what it is", () => {
   const worker = workerSpec(sources, { pipeline: PIPELINE, index: 0, coordinator: "127.0.0.1:71" });
-  for (const { env } of [worker, coordinatorSpec(sources, PIPELINE, undefined), gatewaySpec(sources, undefined)]) {
+  for (const { env } of [worker, coordinatorSpec(sources, PIPELINE, {}), gatewaySpec(sources, undefined)]) {
     expect(env.RHONE_CLUSTER_SECRET_FILE).toBe("/d/cluster-secret");
   }
 });
@@ -183,10 +183,10 @@ test("processes for other machines listen for them, on ports beside the door's, 
     workers: [identity("w1"), identity("w2")],
   };
   const open = { ...sources, listening };
-  const coordinator = coordinatorSpec(open, PIPELINE, undefined);
+  const coordinator = coordinatorSpec(open, PIPELINE, {});
   const worker = workerSpec(open, { pipeline: PIPELINE, index: 1, coordinator: "a.lan:7110" });
   const place = { "--host": "0.0.0.0", "--advertise-host": "a.lan" };
-  expect(flagsOf(coordinator.args)).toMatchObject({ ...place, "--port": "7110", "--grow": "true" });
+  expect(flagsOf(coordinator.args)).toMatchObject({ ...place, "--grow": "true" });
   expect(flagsOf(coordinatorSpec(open, PIPELINE, { grpc: "a.lan:99" }).args)).toMatchObject({ "--port": "99" });
   expect(flagsOf(worker.args)).toMatchObject({ ...place, "--port": "7121" });
   for (const [spec, name] of [

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { loopbackOf } from "@rhone/common";
 import { type CliConfig, childEnvironment, commandWriter } from "../config.js";
 import type { DataDir } from "../data-dir.js";
-import { coordinatorPort, type IdentityPaths, type Listening, workerPort } from "../enrollment/listening.js";
+import { type IdentityPaths, type Listening, workerPort } from "../enrollment/listening.js";
 import type { ClusterOptions } from "../launch/cluster-options.js";
 import type { LaunchPlan, PipelinePlan } from "../launch/launch-plan.js";
 import type { EntryPoints } from "../processes/entry-points.js";
@@ -40,21 +40,17 @@ export function redisSpec(sources: SpecSources): ServiceSpec {
   };
 }
 
-/** `previous`: its addresses before a restart; workers know it by these ports, so it takes them again. */
-export function coordinatorSpec(
-  sources: SpecSources,
-  pipeline: PipelinePlan,
-  previous: Addresses | undefined,
-): ServiceSpec {
+/** `previous`: its addresses, before a restart too; workers know it by these ports. */
+export function coordinatorSpec(sources: SpecSources, pipeline: PipelinePlan, previous: Addresses): ServiceSpec {
   const { options, plan, dataDir, entryPoints, listening } = sources;
   const { model, label } = pipeline;
   const index = plan.pipelines.indexOf(pipeline);
   const flags = {
     host: listening?.place.bind ?? loopbackOf(options.host),
     "advertise-host": listening?.place.advertise,
-    port: previous?.grpc === undefined && listening ? coordinatorPort(listening.port, index) : portOf(previous?.grpc),
+    port: portOf(previous.grpc),
     grow: listening === undefined ? undefined : "true",
-    "ops-port": portOf(previous?.ops),
+    "ops-port": portOf(previous.ops),
     "model-path": model.path,
     "model-name": model.name,
     "weights-dir": dataDir.weights,

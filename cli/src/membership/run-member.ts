@@ -1,6 +1,7 @@
 import { rm } from "node:fs/promises";
 import { createFile, createLogger, type RhoneError, toRhoneError } from "@rhone/common";
 import { Expulsions, fetchRevoked, identityFiles, Renewal, readIdentity, renew } from "@rhone/identity";
+import { boundLogs } from "../cluster/bound-logs.js";
 import { ClusterClaim, recordedProcesses } from "../cluster/cluster-record.js";
 import { recordFailure } from "../cluster/last-failure.js";
 import type { ProgressEvent, Report } from "../cluster/progress.js";
@@ -40,6 +41,7 @@ export async function runMember(request: MemberRequest): Promise<void> {
   const { as, name, door } = options;
   const files = identityFiles(dataDir.identity, as, name);
   const claim = await ClusterClaim.take(dataDir, { url: "", model: "", joined: door }, endProcesses);
+  const endOfLogs = boundLogs(dataDir.logs);
   await rm(dataDir.failureFile, { force: true });
   let fail = (_: RhoneError): void => {};
   const failed = new Promise<RhoneError>((resolve) => {
@@ -70,6 +72,7 @@ export async function runMember(request: MemberRequest): Promise<void> {
     if (!request.stop.aborted) await recordFailure(dataDir, toRhoneError(error));
     throw error;
   } finally {
+    endOfLogs();
     renewal.close();
     expulsions.close();
     await claim.release();

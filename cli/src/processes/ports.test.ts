@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { createServer } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { checkPortIsFree, freePort, steadyPort } from "./ports.js";
@@ -12,9 +13,20 @@ test("a free port can be bound, and stays free after the check", async () => {
 });
 
 test("a steady port is free, and none that systems give to connections", async () => {
-  const port = await steadyPort();
+  const port = await steadyPort({ host, of: "a test" });
   expect(port).toBeLessThan(32_768);
   await checkPortIsFree({ host, port });
+  expect(await steadyPort({ host, of: "another" })).not.toBe(port);
+});
+
+test("a steady port is the same again, unless another program has it", async () => {
+  const of = randomUUID();
+  const port = await steadyPort({ host, of });
+  expect(await steadyPort({ host, of })).toBe(port);
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(port, host, resolve));
+  onTestFinished(() => void server.close());
+  expect(await steadyPort({ host, of })).not.toBe(port);
 });
 
 test("a port that another program holds is named", async () => {

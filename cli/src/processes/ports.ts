@@ -1,4 +1,4 @@
-import { randomInt } from "node:crypto";
+import { createHash } from "node:crypto";
 import { createServer } from "node:net";
 import { type ListenAddress, listenOrExplain } from "@rhone/common";
 
@@ -23,15 +23,17 @@ const STEADY_PORTS = [20_000, 32_000] as const;
 const TRIES = 100;
 
 /**
- * A free port of 127.0.0.1 that stays free while its process is started again: no connection gets it by chance. Throws
- * PORT_IN_USE when a hundred are taken.
+ * A free port that stays free while its process is started again: no connection gets it by chance. The same one for the
+ * same name, as long as no other program has it. Throws PORT_IN_USE when a hundred are taken.
  */
-export async function steadyPort(): Promise<number> {
+export async function steadyPort({ host, of }: { readonly host: string; readonly of: string }): Promise<number> {
+  const [first, end] = STEADY_PORTS;
   for (let tries = 1; ; tries++) {
-    const address = { host: "127.0.0.1", port: randomInt(...STEADY_PORTS) };
+    const drawn = createHash("sha256").update(`${of} ${tries}`).digest().readUInt32BE();
+    const port = first + (drawn % (end - first));
     try {
-      await checkPortIsFree(address);
-      return address.port;
+      await checkPortIsFree({ host, port });
+      return port;
     } catch (error) {
       if (tries === TRIES) throw error;
     }

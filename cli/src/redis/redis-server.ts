@@ -51,6 +51,8 @@ export async function startRedisServer(options: RedisServerOptions): Promise<Red
       throw new RhoneError("REDIS_UNAVAILABLE", `${options.binary} ${problem}.`);
     });
   });
+  // A host that ends in no order leaves no server behind.
+  process.once("exit", () => child.kill("SIGKILL"));
   await once(child, "spawn");
   // through a pipe, because every user of the machine can read the command line, password included
   child.stdin.end(redisSettings(options));

@@ -81,6 +81,11 @@ export const CONNECTION_ATTACKS: readonly Attack[] = [
     send: (sender) => holdSockets(sender, { count: 2000, head: "", seconds: 5 }),
   },
   {
+    name: "connections-most",
+    description: "10,500 such connections, 500 more than a gateway takes",
+    send: (sender) => holdSockets(sender, { count: 10_500, head: "", seconds: 5 }),
+  },
+  {
     name: "bodies-slow",
     description: "500 bodies of which one byte arrives each second, for 10 s",
     send: (sender) => holdSockets(sender, { count: 500, head: SLOW_BODY, drip: " ", seconds: 10 }),

@@ -94,6 +94,14 @@ describe("runService", { timeout: 30_000 }, () => {
     expect(await child.exit()).toBe(0);
   });
 
+  it("ends soon when its launcher is gone, whatever is still closing", async () => {
+    const child = service('shutdown.add("stuck", () => new Promise(() => {}));');
+    await child.message();
+    child.process.disconnect();
+    expect(await child.exit()).toBe(1);
+    expect(messages(child)).not.toContain("first closed");
+  });
+
   it("announces an error of `start`, closes what was opened by then, and exits with 1", async () => {
     const child = service(`throw new common.RhoneError("PORT_IN_USE", "127.0.0.1:80 is in use.");`);
     expect(await child.exit()).toBe(1);

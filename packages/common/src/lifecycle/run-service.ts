@@ -4,13 +4,15 @@ import { announce } from "./launcher.js";
 
 /** Longest that a service may take to close what it has opened. */
 const SHUTDOWN_DEADLINE_MS = 20_000;
+/** The same when its launcher died: Redis has gone with it, and the next launcher waits. */
+const ORPHAN_DEADLINE_MS = 1000;
 
 /**
  * Runs a service until SIGTERM or SIGINT, until its launcher dies (the IPC channel closes), or until a fatal error:
  * one thrown by `start`, or one that nothing caught. `start` registers what it opens with `shutdown`, which is then
  * closed in reverse order. A service may linger for up to `lingersMs` to finish what others wait for; a second signal,
  * an error or the launcher's death ends that. Exits with 0 after an orderly end and with 1 after a fatal error, 20 s
- * after it should have ended, or at once on a signal while it does not linger.
+ * after it should have ended (1 s after its launcher died), or at once on a signal while it does not linger.
  */
 export async function runService(
   logger: Logger,
@@ -19,17 +21,17 @@ export async function runService(
 ): Promise<void> {
   const shutdown = new Shutdown(logger);
   let isEnding = false;
-  const endWithin = (ms: number): void => void setTimeout(() => process.exit(1), ms + SHUTDOWN_DEADLINE_MS).unref();
+  const endWithin = (ms: number): void => void setTimeout(() => process.exit(1), ms).unref();
   const end = (reason: string, exitCode: number): void => {
     isEnding = true;
     logger.info({ reason }, "shutting down");
-    endWithin(lingersMs);
+    endWithin(lingersMs + SHUTDOWN_DEADLINE_MS);
     void shutdown.run().then(() => logger.flush(() => process.exit(exitCode)));
   };
   /** Nothing is waited for from now on. */
-  const endSoon = (reason: string, exitCode: number): void => {
+  const endSoon = (reason: string, exitCode: number, deadlineMs = SHUTDOWN_DEADLINE_MS): void => {
     shutdown.hurryUp();
-    endWithin(0);
+    endWithin(deadlineMs);
     if (!isEnding) end(reason, exitCode);
   };
   const die = (error: unknown): void => {
@@ -45,7 +47,7 @@ export async function runService(
     else process.exit(1);
   };
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, signalled);
-  process.once("disconnect", () => endSoon("the launcher is gone", 0));
+  process.once("disconnect", () => endSoon("the launcher is gone", 0, ORPHAN_DEADLINE_MS));
   process.on("uncaughtException", die);
   process.on("unhandledRejection", die);
   try {

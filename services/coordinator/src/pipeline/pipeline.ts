@@ -67,6 +67,9 @@ const sourcesFor = (member: Member, members: readonly Member[]): readonly string
     .map(({ address }) => address)
     .slice(0, MOST_SOURCES);
 
+const lostInDrain = (worker: string): RhoneError =>
+  new RhoneError("WORKER_LOST", `Worker ${worker} was lost, or has joined again, while it was drained.`);
+
 /** Brings a pipeline up, and again whenever it is lost: plan, load, open the epoch, probe, ready. */
 export class Pipeline implements RegistryListener, ServingPipeline {
   readonly #options: PipelineOptions;
@@ -182,7 +185,9 @@ export class Pipeline implements RegistryListener, ServingPipeline {
     this.#changed();
     try {
       await this.#changes.replace(member);
-      this.#handover.next(); // the epoch may have ended, and others that it had may be gone
+      // The epoch may have ended.
+      if (this.#options.registry.get(worker) !== member) throw lostInDrain(worker);
+      this.#handover.next();
     } catch (error) {
       member.drain = null;
       this.#membership.notify(); // a plan may have it again
