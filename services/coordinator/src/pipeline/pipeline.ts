@@ -15,6 +15,7 @@ import { Calibrations } from "../workers/calibrations.js";
 import type { Member } from "../workers/member.js";
 import { ShardLoads, type ShardSpec } from "../workers/shard-loads.js";
 import type { RegistryListener, WorkerRegistry } from "../workers/worker-registry.js";
+import { Departures } from "./departures.js";
 import { Epoch, type EpochListener } from "./epoch.js";
 import { Handover } from "./handover.js";
 import { PipelineStanding } from "./pipeline-standing.js";
@@ -69,9 +70,6 @@ const sourcesFor = (member: Member, members: readonly Member[]): readonly string
     .map(({ address }) => address)
     .slice(0, MOST_SOURCES);
 
-const lostInDrain = (worker: string): RhoneError =>
-  new RhoneError("WORKER_LOST", `Worker ${worker} was lost, or has joined again, while it was drained.`);
-
 /** Brings a pipeline up, and again whenever it is lost: plan, load, open the epoch, probe, ready. */
 export class Pipeline implements RegistryListener, ServingPipeline {
   readonly #options: PipelineOptions;
@@ -79,6 +77,7 @@ export class Pipeline implements RegistryListener, ServingPipeline {
   readonly #calibrations: Calibrations;
   readonly #handover: Handover;
   readonly #changes: PlanChanges;
+  readonly #departures: Departures;
   readonly #routes: Routes;
   readonly #closing = new AbortController();
   readonly #standing = new PipelineStanding();
@@ -116,6 +115,8 @@ export class Pipeline implements RegistryListener, ServingPipeline {
     const handover = this.#handover;
     const engine = { settle: () => listener.settle(), isIdle: () => listener.isIdle() };
     this.#changes = new PlanChanges({ pipeline: this, handover, grow, ...engine, logger });
+    const { registry } = options;
+    this.#departures = new Departures({ pipeline: this, changes: this.#changes, handover, registry, ...known, logger });
     options.registry.listen(this);
   }
 
@@ -143,9 +144,19 @@ export class Pipeline implements RegistryListener, ServingPipeline {
   }
 
   joined(): void {
+    this.mayPlan();
+  }
+
+  /** A worker can be planned with, or can't any more. */
+  mayPlan(): void {
     this.#membership.notify();
     this.#standing.tell();
     this.#changes.growSoon();
+  }
+
+  /** Something about a worker has changed that others are told. */
+  tell(): void {
+    this.#standing.tell();
   }
 
   left(member: Member, reason: string): void {
@@ -158,57 +169,16 @@ export class Pipeline implements RegistryListener, ServingPipeline {
           : new RhoneError("WORKER_LOST", `Worker ${worker} was lost: ${reason}.`),
       );
     }
-    this.#membership.notify();
-    this.#standing.tell();
-    this.#changes.growSoon(); // without it
+    this.mayPlan(); // without it
   }
 
-  /**
-   * Has others load the layers of a worker that leaves while it still serves, so that requests wait for a prefill only.
-   * Where no plan without it exists, it may leave at once.
-   */
-  async leaving(member: Member): Promise<string> {
-    const { logger } = this.#options;
-    this.#standing.tell();
-    try {
-      await this.#changes.replace(member);
-      return "";
-    } catch (error) {
-      const { message } = toRhoneError(error);
-      logger.warn({ worker: member.worker, reason: message }, "nobody takes the layers of the worker that leaves");
-      return message;
-    }
+  leaving(member: Member): Promise<string> {
+    return this.#departures.leaving(member);
   }
 
-  /**
-   * Takes a worker's layers away once others hold them; it gets none for as long as its process lives. Throws
-   * NO_PIPELINE where no plan without it exists, INVALID_CONFIG for one that goes already, and what a load throws: it
-   * keeps its layers then.
-   */
-  async drain(member: Member): Promise<void> {
-    const { worker } = member;
-    const { going } = member.status();
-    if (going !== undefined) throw new RhoneError("INVALID_CONFIG", `Worker ${worker} is ${going} already.`);
-    member.drain = "draining";
-    this.#standing.tell();
-    try {
-      await this.#changes.replace(member);
-      // The epoch may have ended.
-      if (this.#options.registry.get(worker) !== member) throw lostInDrain(worker);
-      this.#handover.next();
-    } catch (error) {
-      member.drain = null;
-      this.#membership.notify(); // a plan may have it again
-      this.#standing.tell();
-      this.#changes.growSoon();
-      throw error;
-    }
-    this.#options.logger.info({ worker }, "worker drained");
-    member.drain = "drained";
-    member.send({ drain: {} });
-    if (this.#epoch?.includes(member)) this.giveUp(this.#epoch, `Worker ${worker} is drained.`);
-    else this.#loads.release(member);
-    this.#standing.tell();
+  /** As `Departures.drain`. */
+  drain(member: Member): Promise<void> {
+    return this.#departures.drain(member);
   }
 
   message(member: Member, message: WorkerMessage): void {
