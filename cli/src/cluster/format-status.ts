@@ -20,6 +20,7 @@ export function formatStatus(now: ClusterStatus, before: ClusterStatus, style: S
     ["invariant", describeInvariance(now)],
     ["tokens", describeTokens(now, before)],
     ["epoch", `${epoch}, up ${formatDuration(now.updatedAtMs - now.startedAtMs)}`],
+    ...describeDetours(now),
   ];
   const workers = [HEADING, ...now.workers.toSorted(byLayers).map(workerRow)];
   const [heading = "", ...rows] = formatTable(workers, RIGHT).split("\n");
@@ -48,6 +49,18 @@ function describeInvariance({ workers, state, activationType }: ClusterStatus): 
   if (varying !== undefined) return `no, ${varying.worker}: ${varying.varies ?? "its coordinator does not say why"}`;
   if (stages.length === 1 || activationType === "f32") return "yes";
   return `yes, while the layers are cut as they are: activations are ${activationType ?? "f16"} between workers`;
+}
+
+/** A line for each hop that is no direct one. */
+function describeDetours({ detours, workers }: ClusterStatus): readonly string[][] {
+  const stages = workers.filter(({ layers }) => layers !== null).toSorted(byLayers);
+  return (detours ?? []).map((stage) => {
+    const [from, to] = [stages[stage]?.worker, stages[stage + 1]?.worker];
+    return [
+      "detour",
+      `stage ${stage} -> stage ${stage + 1} over the coordinator: ${from} and ${to} do not reach each other`,
+    ];
+  });
 }
 
 const byLayers = (a: WorkerStatus, b: WorkerStatus): number => (a.layers?.[0] ?? 1e9) - (b.layers?.[0] ?? 1e9);

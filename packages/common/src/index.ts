@@ -53,14 +53,13 @@ export { advertisedHost } from "./grpc/advertised-host.js";
 export { type ChannelSettings, GrpcServer, openChannel, type Services } from "./grpc/channel.js";
 export { fromGrpcError, toGrpcStatus } from "./grpc/error-status.js";
 export { type FrameReceiver, type FrameSender, flowHandler } from "./grpc/flow-server.js";
-export { FrameLink } from "./grpc/frame-link.js";
+export { FrameLink, type FrameLinkOptions } from "./grpc/frame-link.js";
 export { Heartbeats } from "./grpc/heartbeats.js";
 export { preparingOf } from "./grpc/preparing.js";
 export {
   type CoordinatorMessage,
   controlService,
   type DescribeWeights,
-  type FlowEnd,
   type Frame,
   type GuardedService,
   guardedMethod,

@@ -1,4 +1,5 @@
-import { describe, expect, it } from "vitest";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { fakeJob } from "./testing/fake-job.js";
 import { jobs, prompt, TestCluster } from "./testing/use-cluster.js";
 
@@ -66,6 +67,45 @@ describe("a coordinator that loses a worker", () => {
     });
   });
 });
+
+describe("a worker that is killed", () => {
+  it("is lost at once, when its system ends its side of the connections and says no more", async () => {
+    const coordinator = await cluster.start(["--workers", "1", "--recovery-timeout", "0.2"]);
+    const { cut, address } = await relayTo(coordinator.addresses.grpc);
+    await cluster.join("w0", { coordinator: address });
+    await coordinator.until(({ state }) => state === "ready");
+    await cluster.gateway.submit(fakeJob({ requestId: "a", promptIds: prompt(5), maxTokens: 120 }));
+    await cluster.gateway.until(() => cluster.gateway.events("a").length > 0);
+    cut();
+    expect((await cluster.gateway.finished("a")).at(-1)?.finish).toMatchObject({
+      code: "WORKER_LOST",
+      message: expect.not.stringContaining("silent"),
+    });
+  });
+});
+
+/** Passes bytes on until `cut` ends its side of the connections towards `target`. */
+async function relayTo(target: string) {
+  const sockets: Socket[] = [];
+  const relay = createServer({ allowHalfOpen: true }, (caller) => {
+    const socket = connect({ port: Number(target.split(":").at(-1)), host: "127.0.0.1", allowHalfOpen: true });
+    sockets.push(socket);
+    caller.pipe(socket, { end: false });
+    socket.pipe(caller);
+    for (const each of [caller, socket]) each.on("error", () => {});
+    onTestFinished(() => void caller.destroy());
+  });
+  await new Promise<void>((resolve) => relay.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => {
+    relay.close();
+    for (const socket of sockets) socket.destroy();
+  });
+  const { port } = relay.address() as AddressInfo;
+  const cut = (): void => {
+    for (const socket of sockets) socket.end();
+  };
+  return { address: `127.0.0.1:${port}`, cut };
+}
 
 describe("a request that takes workers down", () => {
   it("is ended after a few pipelines; the others, which began beside it, get all their tokens", async () => {

@@ -146,6 +146,11 @@ export function createMetrics() {
       labelNames: ["code"] as const,
       registers,
     }),
+    relayedBytes: new Counter({
+      name: "rhone_relayed_bytes_total",
+      help: "Bytes of activations that went over the coordinator, between workers that do not reach each other.",
+      registers,
+    }),
     weightsSentBytes: new Counter({
       name: "rhone_weights_sent_bytes_total",
       help: "Bytes of weights sent to machines that lack them.",

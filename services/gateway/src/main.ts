@@ -34,7 +34,7 @@ const BACKLOG = 4096;
 
 /** For a predecessor to give the port up. */
 const GIVE_UP_MS = 10_000;
-const LISTEN_AGAIN_MS = 10;
+const LISTEN_AGAIN_MS = 2;
 
 /**
  * Serves on until a successor is ready for the port, within `mostMs`; at once without a launcher, or when `hurry`

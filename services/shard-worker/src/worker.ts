@@ -97,7 +97,11 @@ export async function startShardWorker({
   const hello = { worker, address, operations, ...machineFacts(config), memoryTotal, ...device.facts };
   const { coordinator } = config;
   const obey = obeyOrders(holder, runner, logger);
-  const heartbeats = new Heartbeats({ coordinator, security, worker, counts: () => runner });
+  const heartbeats = new Heartbeats({
+    ...{ coordinator, security, worker },
+    counts: () => runner,
+    onSilent: () => control?.silent(),
+  });
   shutdown.add("heartbeats", () => heartbeats.close());
   const standing = new Standing(tell);
   control = new ControlLink({
@@ -175,7 +179,10 @@ function machineFacts({ threads }: ShardWorkerConfig) {
 /** The neighbour and the coordinator may both be fine when the link between stages breaks: only its sender knows. */
 function openEpoch(order: EpochOrder, runner: StageRunner, answer: (message: WorkerMessage) => void): Promise<void> {
   const { pipeline, epoch } = order;
-  return runner.openEpoch(order, ({ message }) => answer({ broken: { pipeline, epoch, message } }));
+  return runner.openEpoch(order, {
+    broken: ({ message }, barred) => answer({ broken: { pipeline, epoch, message, barred } }),
+    proven: () => answer({ proven: { pipeline, epoch } }),
+  });
 }
 
 function obeyOrders(holder: ShardHolder, runner: StageRunner, logger: Logger): ControlLinkOptions["onMessage"] {

@@ -126,6 +126,11 @@ const clusterStatusSchema = z.object({
   /** Bytes of one row of them; absent from a coordinator that does not say. */
   activationBytes: z.number().exactOptional(),
   workers: z.array(workerStatusSchema),
+  /**
+   * Stages, from 0, whose frames go over the coordinator, since their workers and the next ones do not reach each
+   * other. Absent from a coordinator that does not say.
+   */
+  detours: z.array(z.number()).exactOptional(),
   pages: z.object({ size: z.number(), total: z.number(), free: z.number(), cached: z.number() }),
   sequences: z.object({ running: z.number(), waiting: z.number(), limit: z.number() }),
   tokens: tokenCountsSchema,

@@ -25,7 +25,7 @@ const MOST_STREAMS = 64;
 
 /**
  * Activations of a prefill step exceed gRPC's limit of 4 MiB per message and HTTP/2's window of 64 KiB. Keep-alive
- * pings notice a dead peer within 15 s. gRPC retries nothing, because frames are not idempotent.
+ * pings of clients notice a dead peer within 15 s. gRPC retries nothing, because frames are not idempotent.
  */
 const OPTIONS: ChannelOptions = {
   "grpc.max_receive_message_length": MOST_FRAME_BYTES,
@@ -40,6 +40,9 @@ const OPTIONS: ChannelOptions = {
   "grpc-node.flow_control_window": 16 * MiB,
 };
 
+/** On a slow link, a ping or its answer may wait behind a long frame: where those flow, pings judge nothing. */
+const PATIENCE: ChannelOptions = { "grpc.keepalive_timeout_ms": 300_000 };
+
 /** In place of the host's name, which certificates do not have to have: peers are judged by role and name. */
 const TLS_NAME = { "grpc.ssl_target_name_override": "rhone" };
 
@@ -49,14 +52,21 @@ export interface ChannelSettings {
   readonly expect: Expected;
   /** Without it, clients of one address share a connection, which may still be waiting to reconnect after a loss. */
   readonly ownConnection?: boolean;
+  /** How often bytes go to the server, for a caller that notices a dead one by itself. */
+  readonly pingMs?: number;
 }
 
 /**
  * A gRPC client of `address` (host:port, [::1]:port). It connects with the first call, and calls fail unless the server
  * is the expected one; the caller closes it.
  */
-export function openChannel(address: string, { security, expect, ownConnection = false }: ChannelSettings): Client {
-  const options = { ...OPTIONS, ...(ownConnection && { "grpc.use_local_subchannel_pool": 1 }) };
+export function openChannel(
+  address: string,
+  { security, expect, ownConnection = false, pingMs }: ChannelSettings,
+): Client {
+  const pings = pingMs !== undefined && { ...PATIENCE, "grpc.keepalive_time_ms": pingMs };
+  const own = ownConnection && { "grpc.use_local_subchannel_pool": 1 };
+  const options = { ...OPTIONS, ...own, ...pings };
   const { identity, secret } = security;
   if (identity === null) {
     const interceptors = secret === null ? [] : [withSecret(secret)];
@@ -123,7 +133,7 @@ export class GrpcServer {
     security.checkExposure(address.host);
     const methods = new Map<string, AnyMethod>();
     const callers = new Callers(security, limits);
-    const server = new Server({ ...OPTIONS, interceptors: [guard({ security, methods, callers })] });
+    const server = new Server({ ...OPTIONS, ...PATIENCE, interceptors: [guard({ security, methods, callers })] });
     addServices({
       addService: (service, implementation) => {
         for (const method of Object.values(service)) methods.set(method.path, method);
@@ -131,8 +141,7 @@ export class GrpcServer {
       },
     });
     const connections = server.createConnectionInjector(serverCredentials(security));
-    // Half-open, as HTTP/2's own server has them: a peer may end its side before it has read all.
-    const tcp = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    const tcp = createServer({ noDelay: true }, (socket) => {
       callers.follow(socket);
       connections.injectConnection(socket);
     });

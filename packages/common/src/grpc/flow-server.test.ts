@@ -17,11 +17,14 @@ async function openRaw() {
     client.close();
     receiver.close();
   });
-  const answer = deferred<ServiceError | null>();
+  const { promise: answer, resolve } = deferred<ServiceError | null>();
   const { path, responseDeserialize } = pipelineService.flow;
   const raw = (bytes: Uint8Array): Buffer => Buffer.from(bytes);
-  const stream = client.makeClientStreamRequest(path, raw, responseDeserialize, answer.resolve);
-  return { receiver, stream, answer: answer.promise };
+  const stream = client.makeBidiStreamRequest(path, raw, responseDeserialize);
+  stream.on("data", () => {});
+  stream.on("error", resolve);
+  stream.on("end", () => resolve(null));
+  return { receiver, stream, answer };
 }
 
 const frame = pipelineService.flow.requestSerialize({ pipeline: "p", epoch: 1, step: 7 });

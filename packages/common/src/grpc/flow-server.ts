@@ -1,9 +1,14 @@
-import type { handleClientStreamingCall } from "@grpc/grpc-js";
+import type { handleBidiStreamingCall } from "@grpc/grpc-js";
 import type { RhoneError } from "../errors/rhone-error.js";
 import type { Peer } from "../security/peer.js";
 import { peerOf } from "../security/security.js";
+import { bytesFrom, connectionOf } from "./connection-of.js";
 import { toGrpcStatus } from "./error-status.js";
-import type { FlowEnd, Frame } from "./services.js";
+import { LOOK_MS } from "./frame-link.js";
+import type { Frame, Heard } from "./services.js";
+
+/** Looks without a byte after which the sender is gone: 15 s, far longer than it waits itself. */
+const GONE_LOOKS = 30;
 
 /** The sending end of one hop. */
 export interface FrameSender {
@@ -15,29 +20,53 @@ export interface FrameSender {
 
 /** The receiving end of one hop. */
 export interface FrameReceiver {
-  /** Called with each frame, in order. The frame's bytes are views of the received message and stay valid. */
-  readonly accept: (frame: Frame) => void;
+  /**
+   * Called with each frame, in order; the next one is not read before what this returns has resolved. The frame's bytes
+   * are views of the received message and stay valid.
+   */
+  readonly accept: (frame: Frame) => void | Promise<void>;
   /** Called once, when the sender has ended the stream or is gone. */
   readonly ended?: () => void;
 }
 
-/** The handler of rhone.v1.Pipeline/Flow. `open` makes the receiver of each stream that a sender opens. */
-export function flowHandler(open: (sender: FrameSender) => FrameReceiver): handleClientStreamingCall<Frame, FlowEnd> {
-  return (stream, answer) => {
+/**
+ * The handler of rhone.v1.Pipeline/Flow. `open` makes the receiver of each stream that a sender opens. The sender is
+ * told that it is heard as long as bytes of it come, of whole frames or parts of a long one: a link that is slow is not
+ * taken for a silent one.
+ */
+export function flowHandler(open: (sender: FrameSender) => FrameReceiver): handleBidiStreamingCall<Frame, Heard> {
+  return (stream) => {
     let isRefused = false;
     const refuse = (error: RhoneError): void => {
-      if (!isRefused) answer(toGrpcStatus(error));
+      if (!isRefused) stream.emit("error", toGrpcStatus(error));
       isRefused = true;
     };
     const { accept, ended } = open({ peer: peerOf(stream), refuse });
+    const connection = connectionOf(stream);
+    let bytes = 0;
+    let looksUnheard = 0;
+    const hearing = setInterval(() => {
+      const before = bytes;
+      bytes = bytesFrom(connection);
+      looksUnheard = bytes > before ? 0 : looksUnheard + 1;
+      if (looksUnheard === 0 && !isRefused) stream.write({});
+      if (looksUnheard >= GONE_LOOKS) connection?.destroy();
+    }, LOOK_MS);
     stream.on("data", (frame: Frame) => {
-      if (!isRefused) accept(frame);
+      if (isRefused) return;
+      const accepting = accept(frame);
+      if (accepting === undefined) return;
+      stream.pause();
+      void accepting.then(() => stream.resume());
     });
     stream.once("end", () => {
-      if (!isRefused) answer(null, {});
-      stream.destroy();
+      clearInterval(hearing);
+      stream.end();
     });
     stream.on("error", () => {}); // "close" follows
-    stream.once("close", () => ended?.());
+    stream.once("close", () => {
+      clearInterval(hearing);
+      ended?.();
+    });
   };
 }

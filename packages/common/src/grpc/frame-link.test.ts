@@ -1,39 +1,45 @@
-import type { ServerReadableStream } from "@grpc/grpc-js";
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import type { ServerDuplexStream } from "@grpc/grpc-js";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { RhoneError } from "../errors/rhone-error.js";
+import { openSecurity, type Security } from "../security/security.js";
 import { needsIpv6 } from "../testing/ipv6.js";
 import { PLAINTEXT } from "../testing/plaintext.js";
+import { TestAuthority } from "../testing/test-authority.js";
 import { GrpcServer } from "./channel.js";
 import { toGrpcStatus } from "./error-status.js";
 import { FrameLink } from "./frame-link.js";
-import { type FlowEnd, type Frame, pipelineService } from "./services.js";
+import { type Frame, type Heard, pipelineService } from "./services.js";
 import { deferred } from "./testing/deferred.js";
 import { TestReceiver } from "./testing/frame-receiver.js";
 
 const MiB = 1024 * 1024;
 
-async function openReceiver(host?: string): Promise<TestReceiver> {
-  const receiver = await TestReceiver.open(host);
+async function openReceiver(host?: string, security?: Security): Promise<TestReceiver> {
+  const receiver = await TestReceiver.open(host, security);
   onTestFinished(() => receiver.close());
   return receiver;
 }
 
 /** A link, and the error with which it breaks. */
-function openLink(address: string) {
-  const onBroken = vi.fn<(error: RhoneError) => void>();
+function openLink(address: string, security: Security = PLAINTEXT) {
+  const onBroken = vi.fn<(error: RhoneError, isBarred: boolean) => void>();
+  const onHeard = vi.fn();
   const { promise: broken, resolve } = deferred<RhoneError>();
   const link = new FrameLink({
     address,
-    security: PLAINTEXT,
+    security,
     expect: { role: "worker" },
     peer: "stage 1",
-    onBroken: (error) => {
-      onBroken(error);
+    onBroken: (error, isBarred) => {
+      onBroken(error, isBarred);
       resolve(error);
     },
+    onHeard,
   });
   onTestFinished(() => link.close());
-  return { link, onBroken, broken };
+  return { link, onBroken, broken, onHeard };
 }
 
 const frame = (step: number, hidden = new Uint8Array()): Frame => ({
@@ -86,15 +92,16 @@ test("sending never waits for a receiver that does not read; every frame arrives
   expect(received.every(({ stepBody }) => stepBody?.hidden?.byteLength === MiB)).toBe(true);
 });
 
-test("nobody at the address breaks the link, with the peer's name and address", async () => {
+test("nobody at the address breaks the link, with the peer's name and address, and another would not help", async () => {
   const receiver = await openReceiver();
   const { address } = receiver;
   receiver.close();
-  const { broken } = openLink(address);
+  const { broken, onBroken } = openLink(address);
   expect(await broken).toMatchObject({
     code: "WORKER_LOST",
     message: expect.stringMatching(new RegExp(`^The connection to stage 1 at ${address} failed: `)),
   });
+  expect(onBroken.mock.calls[0]?.[1]).toBe(true);
 });
 
 test("a receiver that goes away breaks the link once; later frames are dropped", async () => {
@@ -107,6 +114,40 @@ test("a receiver that goes away breaks the link once; later frames are dropped",
   link.send(frame(2));
   link.close();
   expect(onBroken).toHaveBeenCalledTimes(1);
+  expect(onBroken.mock.calls[0]?.[1]).toBe(false);
+});
+
+test("a receiver that says nothing breaks the link, and another would not help", async () => {
+  const { address } = await startPausedReceiver();
+  const { broken, onBroken } = openLink(address);
+  expect(await broken).toMatchObject({
+    code: "WORKER_LOST",
+    message: `The connection to stage 1 at ${address} failed: nothing came back for 3 s.`,
+  });
+  expect(onBroken.mock.calls[0]?.[1]).toBe(true);
+});
+
+test.each([true, false])("an idle link is heard, with TLS: %s", async (isTls) => {
+  const authority = isTls ? new TestAuthority() : null;
+  const own = (role: "worker" | "coordinator"): Security =>
+    authority === null ? PLAINTEXT : openSecurity(authority.issue({ role, name: "x" }));
+  const [server, client] = [own("worker"), own("coordinator")];
+  const receiver = await openReceiver(undefined, server);
+  const { onHeard, onBroken } = openLink(receiver.address, client);
+  await vi.waitFor(() => expect(onHeard.mock.calls.length).toBeGreaterThan(8), { timeout: 20_000 });
+  expect(onBroken).not.toHaveBeenCalled();
+  for (const security of new Set([server, client])) security.close();
+  authority?.close();
+});
+
+test("a frame that takes longer than a link may be silent arrives over a slow one", async () => {
+  const receiver = await openReceiver();
+  const address = await startSlowWire(receiver.address);
+  const { link, onBroken } = openLink(address);
+  link.send(frame(1, new Uint8Array(2 * MiB)));
+  link.send(frame(2));
+  await receiver.received(2);
+  expect(onBroken).not.toHaveBeenCalled();
 });
 
 test("a receiver may refuse the stream with an error of the table", async () => {
@@ -118,10 +159,10 @@ test("a receiver may refuse the stream with an error of the table", async () => 
 });
 
 test("a receiver that answers has ended the stream", async () => {
-  const { address, answer } = await startPausedReceiver();
+  const { address, stream } = await startPausedReceiver();
   const { link, broken } = openLink(address);
   link.send(frame(1));
-  (await answer)();
+  (await stream).end();
   expect((await broken).message).toBe(`The connection to stage 1 at ${address} failed: it ended the stream.`);
 });
 
@@ -150,20 +191,46 @@ test("two links of one address have streams of their own", async () => {
   expect(second.onBroken).not.toHaveBeenCalled();
 });
 
-type FlowStream = ServerReadableStream<Frame, FlowEnd>;
+/** Carries 400 KB per second to `address`, and as many back. */
+async function startSlowWire(address: string): Promise<string> {
+  const sockets = new Set<Socket>();
+  const server = createServer((near) => {
+    const far = connect(Number(address.split(":")[1]), "127.0.0.1");
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      sockets.add(from.on("error", () => {}));
+      from.on("data", (bytes: Buffer) => {
+        from.pause();
+        setTimeout(() => {
+          to.write(bytes);
+          from.resume();
+        }, bytes.length / 400);
+      });
+    }
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  onTestFinished(() => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  });
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
 
-/** A receiver that reads nothing until the test does: its first stream, and what ends that stream in order. */
+type FlowStream = ServerDuplexStream<Frame, Heard>;
+
+/** A receiver that reads nothing and says nothing until the test does: its first stream. */
 async function startPausedReceiver() {
   const stream = deferred<FlowStream>();
-  const answer = deferred<() => void>();
-  const flow = (incoming: FlowStream, respond: (error: null, end: FlowEnd) => void): void => {
+  const flow = (incoming: FlowStream): void => {
     incoming.on("error", () => {});
     stream.resolve(incoming);
-    answer.resolve(() => respond(null, {}));
   };
   const server = await GrpcServer.open({ host: "127.0.0.1", port: 0, security: PLAINTEXT }, (services) =>
     services.addService(pipelineService, { flow }),
   );
   onTestFinished(() => server.close());
-  return { address: `127.0.0.1:${server.port}`, stream: stream.promise, answer: answer.promise };
+  return { address: `127.0.0.1:${server.port}`, stream: stream.promise };
 }

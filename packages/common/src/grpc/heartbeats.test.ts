@@ -28,8 +28,9 @@ const worker = (coordinator: string, then: string, security: object = { allowPla
   new TestChild(
     `
     const counts = () => ({ steps: 7, busyUs: 8 });
+    const onSilent = () => process.send({ kind: "silent" });
     const security = common.openSecurity(${JSON.stringify(security)});
-    const heartbeats = new common.Heartbeats({ coordinator: "${coordinator}", security, worker: "w", counts });
+    const heartbeats = new common.Heartbeats({ coordinator: "${coordinator}", security, worker: "w", counts, onSilent });
     process.on("message", () => {
       ${then}
       process.send({ kind: "then" });
@@ -52,6 +53,22 @@ test("heartbeats carry the counters, and go on while the main thread is blocked"
   expect(Math.max(...during)).toBeGreaterThanOrEqual(1250);
   expect(Math.max(...during)).toBeLessThan(4000);
   await expect.poll(() => beats.at(-1)?.stillMs, PATIENCE).toBeLessThan(500);
+});
+
+test("a coordinator that answers no more is told, once in 5 s", { timeout: 40_000 }, async () => {
+  let answers = true;
+  const beat: handleUnaryCall<Heartbeat, object> = (_call, answer) => answers && answer(null, {});
+  const server = await GrpcServer.open({ host: "127.0.0.1", port: 0, security: PLAINTEXT }, (services) =>
+    services.addService(controlService, { join: () => {}, beat }),
+  );
+  onTestFinished(() => server.close());
+  const child = worker(`127.0.0.1:${server.port}`, 'heartbeats.begin(50); process.send({ kind: "begun" });');
+  child.process.send("begin");
+  await child.message();
+  answers = false;
+  const startedAt = performance.now();
+  await child.answer("silent");
+  expect(performance.now() - startedAt).toBeGreaterThan(4000);
 });
 
 test("no heart beats while it is paused", { timeout: 30_000 }, async () => {

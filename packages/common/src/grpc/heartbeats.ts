@@ -12,6 +12,8 @@ export interface HeartbeatsOptions {
   readonly worker: string;
   /** Steps run and microseconds spent in them, since the process started. */
   readonly counts: () => { readonly steps: number; readonly busyUs: number };
+  /** Called when the coordinator has not answered for 5 s, and every 5 s while it does not. */
+  readonly onSilent?: () => void;
 }
 
 /**
@@ -22,7 +24,7 @@ export class Heartbeats {
   readonly #thread: Worker;
   readonly #timer: NodeJS.Timeout;
 
-  constructor({ coordinator, security, worker, counts }: HeartbeatsOptions) {
+  constructor({ coordinator, security, worker, counts, onSilent = () => {} }: HeartbeatsOptions) {
     const counters = new BigInt64Array(new SharedArrayBuffer(3 * BigInt64Array.BYTES_PER_ELEMENT));
     const order = {
       coordinator,
@@ -35,6 +37,7 @@ export class Heartbeats {
       workerData: order,
       execArgv: [],
     });
+    this.#thread.on("message", onSilent);
     this.#thread.unref();
     this.#timer = setInterval(() => {
       const { steps, busyUs } = counts();

@@ -50,7 +50,7 @@ export function guardedMethod<Req, Res>(
 }
 
 export type Frame = rhone.v1.Frame.$Properties;
-export type FlowEnd = rhone.v1.FlowEnd.$Properties;
+export type Heard = rhone.v1.Heard.$Properties;
 export type WorkerMessage = rhone.v1.WorkerMessage.$Properties;
 export type CoordinatorMessage = rhone.v1.CoordinatorMessage.$Properties;
 
@@ -64,14 +64,14 @@ export type TensorHash = rhone.v1.TensorHash.$Properties;
 export type ReadWeights = rhone.v1.ReadWeights.$Properties;
 export type WeightBytes = rhone.v1.WeightBytes.$Properties;
 
-const { Frame, FlowEnd, WorkerMessage, CoordinatorMessage, Heartbeat, HeartbeatTaken } = rhone.v1;
+const { Frame, Heard, WorkerMessage, CoordinatorMessage, Heartbeat, HeartbeatTaken } = rhone.v1;
 const { DescribeWeights, WeightsDescription, HashTensors, TensorHash, ReadWeights, WeightBytes } = rhone.v1;
 
-/** rhone.v1.Pipeline: frames flow from one stage to the next; nothing flows back. */
+/** rhone.v1.Pipeline: frames flow from one stage to the next; nothing flows back but that they are heard. */
 export const pipelineService = {
-  flow: guardedMethod<Frame, FlowEnd>("/rhone.v1.Pipeline/Flow", [Frame, FlowEnd], {
+  flow: guardedMethod<Frame, Heard>("/rhone.v1.Pipeline/Flow", [Frame, Heard], {
     requestStream: true,
-    responseStream: false,
+    responseStream: true,
     callers: ["coordinator", "worker"],
     mostBytes: MOST_FRAME_BYTES,
   }),
@@ -123,4 +123,4 @@ export const weightsService = {
 } as const satisfies GuardedService;
 
 /** The version of the wire contracts in proto/. A coordinator refuses workers of another version. */
-export const PROTOCOL_VERSION = 7;
+export const PROTOCOL_VERSION = 8;

@@ -76,6 +76,20 @@ it("a job with an earlier turn is not behind jobs that others were called for", 
   expect(taken).toContain("r9");
 });
 
+it("a coordinator that told its load, or was called, in the future is gone: Redis's clock was set back since", async () => {
+  const [a, b] = [open("a", 1), open("b", 4)];
+  await put("r0");
+  const later = Date.now() + 3_600_000;
+  await b.loads.tell([]);
+  const load = (await redis.hget(loadsKey("m"), "b"))?.replace(/ \d+$/, ` ${later}`) ?? "";
+  await redis.hset(loadsKey("m"), "b", load);
+  expect(await take(a)).toEqual(["r0"]);
+  await put("r1");
+  await b.loads.tell([]);
+  await redis.hset(callsKey({ model: "m", lane: "interactive" }), "r1", `b ${later} 10`);
+  expect(await take(a)).toEqual(["r1"]);
+});
+
 it("nothing is taken from a queue that is paused", async () => {
   await put("r0");
   await redis.hset(keyOf("meta"), "paused", 1);

@@ -98,7 +98,7 @@ local kept, awaited = {}, {}
 for _, job in ipairs(jobs) do
   local id, since, lacks = string.match(called[job] or "", "^(%S+) (%d+) (%d+)$")
   local load = id and by_id[id]
-  local slow = load and id ~= ME and since + SLOW <= ms and id
+  local slow = load and id ~= ME and (since + SLOW <= ms or tonumber(since) > ms) and id
   if not load or slow or load[LANE] <= 0 then
     local other, rows = choose(job, slow)
     if other then

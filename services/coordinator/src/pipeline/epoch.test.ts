@@ -1,11 +1,15 @@
-import { RhoneError } from "@rhone/common";
+import { createLogger, RhoneError } from "@rhone/common";
 import { rhone } from "@rhone/proto";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { TestReceiver } from "../../../../packages/common/src/grpc/testing/frame-receiver.js";
 import { fakeMember } from "../testing/fake-member.js";
 import { PLAINTEXT } from "../testing/plaintext.js";
 import { Epoch } from "./epoch.js";
+import { Routes } from "./routes.js";
 
+const logger = createLogger({ service: "test", level: "silent" });
 const { ACTIVATION_F32 } = rhone.v1.ActivationType;
+const relayed = vi.fn();
 const mine = { pipeline: "p", epoch: 3 };
 
 /** Epoch 3 of pipeline p over `names`. */
@@ -13,8 +17,12 @@ function setUp(...names: readonly string[]) {
   const workers = names.map((worker) => fakeMember({ worker, rowBlock: worker.length }));
   const listener = { result: vi.fn(), prepared: vi.fn() };
   const members = workers.map(({ member }) => member);
-  const epoch = new Epoch({ pipeline: "p", number: 3, security: PLAINTEXT, pages: 10, members, listener });
-  return { epoch, workers, listener, members };
+  const routes = new Routes(logger);
+  const epoch = new Epoch({
+    ...{ pipeline: "p", number: 3, security: PLAINTEXT, pages: 10, members, listener, routes },
+    onRelayed: relayed,
+  });
+  return { epoch, workers, listener, members, routes };
 }
 
 describe("Epoch", () => {
@@ -118,6 +126,63 @@ describe("Epoch", () => {
     const probed = epoch.probe();
     for (const member of members) epoch.linkBroken(member, { ...mine, message: "no" });
     await expect(probed).rejects.toMatchObject({ code: "STAGE_FAILED", message: "Stage 0 on worker a: no" });
+  });
+
+  it("sends frames between two workers that do not reach each other over the coordinator", async () => {
+    const receiver = await TestReceiver.open();
+    const { epoch, members, workers, routes } = setUp("a", "b", "c");
+    const [a, b] = members;
+    if (a === undefined || b === undefined) throw new Error("no members");
+    Object.assign(b, { address: receiver.address });
+    routes.closed({ from: a, to: b }, "silent");
+    epoch.open("coordinator:7100", ACTIVATION_F32);
+    expect(workers.map(({ sent }) => sent[0]?.epoch)).toMatchObject([
+      { next: receiver.address, nextWorker: "b", detour: { by: "coordinator:7100", provenMs: 5000 } },
+      { upstream: "", nextWorker: "c", detour: null },
+      { upstream: "b", detour: null },
+    ]);
+    expect(epoch.detours).toEqual([0]);
+    const stepBody = { hidden: Buffer.of(1, 2) };
+    await epoch.relay({ ...mine, step: 7, toStage: 1, stepBody });
+    expect(await receiver.received(1)).toMatchObject([{ ...mine, step: 7, stepBody }]);
+    expect(relayed).toHaveBeenCalledWith(2);
+    expect(epoch.linkProven(b, mine)).toBe(false); // of a way that is a straight one
+    expect(epoch.linkProven(a, mine)).toBe(true);
+    expect(routes.detourOf({ from: a, to: b })).toBeNull();
+    epoch.break(new RhoneError("EPOCH_CHANGED", "over"));
+    await receiver.until(() => receiver.ended.length === 1);
+    receiver.close();
+  });
+
+  it("is tried again at once by another way when two stages do not reach each other", async () => {
+    const { epoch, members, routes } = setUp("a", "b");
+    const [a, b] = members;
+    if (a === undefined || b === undefined) throw new Error("no members");
+    const probed = epoch.probe();
+    epoch.linkBroken(a, { ...mine, message: "no", barred: true });
+    await expect(probed).rejects.toMatchObject({ code: "WORKER_LOST", message: "Stage 0 on worker a: no" });
+    expect(routes.detourOf({ from: a, to: b })).toBe(5000);
+  });
+
+  it("knows no other way to the coordinator", async () => {
+    const { epoch, members } = setUp("a");
+    const probed = epoch.probe();
+    for (const member of members) epoch.linkBroken(member, { ...mine, message: "no", barred: true });
+    await expect(probed).rejects.toMatchObject({ code: "STAGE_FAILED" });
+  });
+
+  it("takes frames for a stage of the stage before it only, and results of the last one", () => {
+    const { epoch } = setUp("a", "b", "c");
+    const from = (name: string) => ({ peer: { cluster: "x", role: "worker", name } }) as const;
+    expect(epoch.notItsSender({ toStage: 1 }, from("a"))).toBeNull();
+    expect(epoch.notItsSender({ toStage: 0 }, from("c"))).toBeNull();
+    expect(epoch.notItsSender({ toStage: 1 }, from("c"))?.message).toBe(
+      "Epoch 3 takes frames for stage 1 of worker a only; this sender is worker c.",
+    );
+    expect(epoch.notItsSender({}, from("a"))?.message).toBe(
+      "Epoch 3 takes results of worker c only; this sender is worker a.",
+    );
+    expect(epoch.notItsSender({ toStage: 9 }, from("a"))).not.toBeNull();
   });
 
   it("hands on which sequences may draw, and which never will, and why", () => {

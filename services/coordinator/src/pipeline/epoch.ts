@@ -15,6 +15,8 @@ import type { rhone } from "@rhone/proto";
 import type { StepLink } from "../engine/engine.js";
 import { decodeError } from "../wire/decode-result.js";
 import type { Member } from "../workers/member.js";
+import { Relay } from "./relay.js";
+import type { Hop, Routes } from "./routes.js";
 
 /** How long a new pipeline may take to pass a probe through all stages, and how often one is sent. */
 const PROBE_WITHIN_MS = 60_000;
@@ -39,7 +41,11 @@ export class Epoch implements StepLink {
   readonly #security: Security;
   readonly #members: readonly Member[];
   readonly #listener: EpochListener;
+  readonly #routes: Pick<Routes, "detourOf" | "closed" | "opened">;
+  readonly #onRelayed: (bytes: number) => void;
   readonly #ending = new AbortController();
+  /** By the stage that they send to. */
+  readonly #relays = new Map<number, Relay>();
   #link: FrameLink | null = null;
   #step = 0;
   #probed: ((workers: readonly string[]) => void) | null = null;
@@ -52,6 +58,9 @@ export class Epoch implements StepLink {
     /** In stage order. */
     readonly members: readonly Member[];
     readonly listener: EpochListener;
+    readonly routes: Pick<Routes, "detourOf" | "closed" | "opened">;
+    /** Told of the bytes of activations that are passed on between two stages. */
+    readonly onRelayed: (bytes: number) => void;
   }) {
     const { members } = options;
     this.number = options.number;
@@ -62,6 +71,8 @@ export class Epoch implements StepLink {
     this.#security = options.security;
     this.#members = members;
     this.#listener = options.listener;
+    this.#routes = options.routes;
+    this.#onRelayed = options.onRelayed;
   }
 
   /** Aborts with a RhoneError when the epoch is over. */
@@ -91,27 +102,70 @@ export class Epoch implements StepLink {
       const neighbours = {
         next: after?.address ?? address,
         nextWorker: after?.worker ?? "",
-        upstream: before?.worker ?? "",
+        upstream: this.#detourAfter(stage - 1) === null ? (before?.worker ?? "") : "",
       };
-      member.send({ epoch: { pipeline: this.#pipeline, epoch: this.number, stage, activationType, ...neighbours } });
+      const provenMs = this.#detourAfter(stage);
+      if (provenMs !== null && after !== undefined) this.#relays.set(stage + 1, this.#relayTo(stage + 1, after));
+      const detour = provenMs === null ? null : { by: address, provenMs };
+      const place = { pipeline: this.#pipeline, epoch: this.number, stage, activationType };
+      member.send({ epoch: { ...place, ...neighbours, detour } });
     }
   }
 
+  /** The stages whose frames go over the coordinator to the next one. */
+  get detours(): readonly number[] {
+    return [...this.#relays.keys()].map((stage) => stage - 1).sort((a, b) => a - b);
+  }
+
+  #hopAfter(stage: number): Hop | null {
+    const [from, to] = [this.#members[stage], this.#members[stage + 1]];
+    return from === undefined || to === undefined ? null : { from, to };
+  }
+
+  #detourAfter(stage: number): number | null {
+    const hop = this.#hopAfter(stage);
+    return hop && this.#routes.detourOf(hop);
+  }
+
+  #relayTo(stage: number, to: Member): Relay {
+    const onBroken = ({ message }: RhoneError): void => this.#lost(stage - 1, `over the coordinator: ${message}`);
+    return new Relay({ security: this.#security, stage, to, onBroken, onPassed: this.#onRelayed });
+  }
+
   /**
-   * A stage has lost the connection to the next one, or can't open it, while both may live. A pipeline that was ready
-   * is tried again at once; one that can't connect its stages, after a pause.
+   * A stage has lost the connection to the next one, or can't open it, while both may live. Where the two do not reach
+   * each other, the next epoch's frames make a detour.
    */
   linkBroken(member: Member, broken: rhone.v1.LinkBroken.$Properties): void {
     const stage = this.#members.indexOf(member);
-    if (stage < 0 || !this.owns(broken)) return;
-    const code = this.#probed === null ? "WORKER_LOST" : "STAGE_FAILED";
-    this.break(new RhoneError(code, `Stage ${stage} on worker ${member.worker}: ${clipped(broken.message)}`));
+    if (stage < 0 || !this.owns(broken) || this.signal.aborted) return;
+    const hop = this.#hopAfter(stage);
+    const isNews = hop !== null && broken.barred === true && !this.#relays.has(stage + 1);
+    const reason = clipped(broken.message);
+    if (isNews) this.#routes.closed(hop, reason);
+    this.#lost(stage, reason, isNews);
+  }
+
+  /** The way from a stage to the next one is open. True: its frames make a detour that is not needed any more. */
+  linkProven(member: Member, proven: rhone.v1.LinkProven.$Properties): boolean {
+    const stage = this.#members.indexOf(member);
+    const hop = this.#hopAfter(stage);
+    if (hop === null || !this.owns(proven) || !this.#relays.has(stage + 1)) return false;
+    this.#routes.opened(hop);
+    return true;
   }
 
   break(error: RhoneError): void {
     this.#link?.close();
     this.#link = null;
+    for (const relay of this.#relays.values()) relay.close();
     this.#ending.abort(error);
+  }
+
+  /** A pipeline that was ready is tried again at once, and one whose frames take another way next. */
+  #lost(stage: number, reason: string, isNews = false): void {
+    const code = this.#probed === null || isNews ? "WORKER_LOST" : "STAGE_FAILED";
+    this.break(new RhoneError(code, `Stage ${stage} on worker ${this.#members[stage]?.worker}: ${reason}`));
   }
 
   /**
@@ -165,18 +219,24 @@ export class Epoch implements StepLink {
     else if (frame.ready != null) this.#listener.prepared(frame.ready.sequence ?? 0, decodeError(frame.ready.error));
   }
 
+  /** Passes a frame on to the stage that it is for. Resolves when it is sent; the next one must wait until then. */
+  async relay(frame: Frame): Promise<void> {
+    if (this.owns(frame) && !this.signal.aborted) await this.#relays.get(frame.toStage ?? 0)?.pass(frame);
+  }
+
   owns(frame: Pick<Frame, "pipeline" | "epoch">): boolean {
     return frame.pipeline === this.#pipeline && frame.epoch === this.number;
   }
 
-  /** Why a sender of frames can't be the last stage; null when it is, or when certificates don't tell. */
-  notLastStage({ peer }: Pick<FrameSender, "peer">): RhoneError | null {
-    const last = this.#members.at(-1)?.worker;
-    if (peer === null || (peer.role === "worker" && peer.name === last)) return null;
+  /** Why the sender of a frame can't be the stage that sends such; null when it is, or when certificates don't tell. */
+  notItsSender({ toStage }: Frame, { peer }: Pick<FrameSender, "peer">): RhoneError | null {
+    const sender = this.#members.at(toStage ? toStage - 1 : -1)?.worker;
+    if (peer === null || (peer.role === "worker" && peer.name === sender)) return null;
+    const what = toStage ? `frames for stage ${toStage}` : "results";
     const found = `${peer.role} ${peer.name}`;
     return new RhoneError(
       "FORBIDDEN_PEER",
-      `Epoch ${this.number} takes results of worker ${last} only; this sender is ${found}.`,
+      `Epoch ${this.number} takes ${what} of worker ${sender} only; this sender is ${found}.`,
     );
   }
 

@@ -17,9 +17,11 @@ import { ShardLoads, type ShardSpec } from "../workers/shard-loads.js";
 import type { RegistryListener, WorkerRegistry } from "../workers/worker-registry.js";
 import { Epoch, type EpochListener } from "./epoch.js";
 import { Handover } from "./handover.js";
+import { PipelineStanding } from "./pipeline-standing.js";
 import { PlanChanges, type ServingPipeline } from "./plan-changes.js";
 import { sameCut, stepTimesOf } from "./plan-pipeline.js";
 import { pauseAfter } from "./retry.js";
+import { Routes } from "./routes.js";
 import { SpareStages, type SparesSettings } from "./spare-stages.js";
 
 const WATCHDOG_MS = 1000;
@@ -67,6 +69,9 @@ const sourcesFor = (member: Member, members: readonly Member[]): readonly string
     .map(({ address }) => address)
     .slice(0, MOST_SOURCES);
 
+const lostInDrain = (worker: string): RhoneError =>
+  new RhoneError("WORKER_LOST", `Worker ${worker} was lost, or has joined again, while it was drained.`);
+
 /** Brings a pipeline up, and again whenever it is lost: plan, load, open the epoch, probe, ready. */
 export class Pipeline implements RegistryListener, ServingPipeline {
   readonly #options: PipelineOptions;
@@ -74,9 +79,9 @@ export class Pipeline implements RegistryListener, ServingPipeline {
   readonly #calibrations: Calibrations;
   readonly #handover: Handover;
   readonly #changes: PlanChanges;
+  readonly #routes: Routes;
   readonly #closing = new AbortController();
-  #state: PipelineState = "waiting_for_workers";
-  #reason: string | null = null;
+  readonly #standing = new PipelineStanding();
   #epoch: Epoch | null = null;
   #epochs = 0;
   readonly #spares: SpareStages;
@@ -96,12 +101,12 @@ export class Pipeline implements RegistryListener, ServingPipeline {
   #plannedStages = 0;
   #everReady = false;
   #address = "";
-  #changed: () => void = () => {};
 
   constructor(options: PipelineOptions) {
     this.#options = options;
     this.#loads = new ShardLoads((member) => sourcesFor(member, options.registry.members));
     this.#calibrations = new Calibrations(options.logger);
+    this.#routes = new Routes(options.logger);
     const known = { loads: this.#loads, calibrations: this.#calibrations };
     this.#spares = new SpareStages({ ...known, settings: options.spares, logger: options.logger });
     const plan = () => this.#fullPlan() ?? this.#spares.takeOver(this.#candidates);
@@ -115,12 +120,12 @@ export class Pipeline implements RegistryListener, ServingPipeline {
   }
 
   get state(): PipelineState {
-    return this.#state;
+    return this.#standing.state;
   }
 
   /** Why it is not ready, or null. */
   get reason(): string | null {
-    return this.#reason;
+    return this.#standing.reason;
   }
 
   get epochNumber(): number {
@@ -132,13 +137,19 @@ export class Pipeline implements RegistryListener, ServingPipeline {
     return this.#epoch;
   }
 
+  /** The stages whose frames go over the coordinator to the next one. */
+  get detours(): readonly number[] {
+    return this.#epoch?.detours ?? [];
+  }
+
   joined(): void {
     this.#membership.notify();
-    this.#changed();
+    this.#standing.tell();
     this.#changes.growSoon();
   }
 
   left(member: Member, reason: string): void {
+    this.#routes.forget(member.worker);
     if (this.#epoch?.includes(member)) {
       const { worker, isLeaving } = member;
       this.#epoch.break(
@@ -148,7 +159,7 @@ export class Pipeline implements RegistryListener, ServingPipeline {
       );
     }
     this.#membership.notify();
-    this.#changed();
+    this.#standing.tell();
     this.#changes.growSoon(); // without it
   }
 
@@ -158,7 +169,7 @@ export class Pipeline implements RegistryListener, ServingPipeline {
    */
   async leaving(member: Member): Promise<string> {
     const { logger } = this.#options;
-    this.#changed();
+    this.#standing.tell();
     try {
       await this.#changes.replace(member);
       return "";
@@ -179,14 +190,16 @@ export class Pipeline implements RegistryListener, ServingPipeline {
     const { going } = member.status();
     if (going !== undefined) throw new RhoneError("INVALID_CONFIG", `Worker ${worker} is ${going} already.`);
     member.drain = "draining";
-    this.#changed();
+    this.#standing.tell();
     try {
       await this.#changes.replace(member);
-      this.#handover.next(); // the epoch may have ended, and others that it had may be gone
+      // The epoch may have ended.
+      if (this.#options.registry.get(worker) !== member) throw lostInDrain(worker);
+      this.#handover.next();
     } catch (error) {
       member.drain = null;
       this.#membership.notify(); // a plan may have it again
-      this.#changed();
+      this.#standing.tell();
       this.#changes.growSoon();
       throw error;
     }
@@ -195,18 +208,22 @@ export class Pipeline implements RegistryListener, ServingPipeline {
     member.send({ drain: {} });
     if (this.#epoch?.includes(member)) this.giveUp(this.#epoch, `Worker ${worker} is drained.`);
     else this.#loads.release(member);
-    this.#changed();
+    this.#standing.tell();
   }
 
   message(member: Member, message: WorkerMessage): void {
     this.#loads.receive(member, message);
     this.#calibrations.receive(member, message);
-    if (message.broken != null) this.#epoch?.linkBroken(member, message.broken);
+    const epoch = this.#epoch;
+    if (message.broken != null) epoch?.linkBroken(member, message.broken);
+    if (message.proven != null && epoch?.linkProven(member, message.proven)) {
+      void this.#changes.renew(epoch, `Worker ${member.worker} reaches the next stage again.`);
+    }
   }
 
   /** Calls `changed` whenever the state, the reason or the membership changes. */
   onChange(changed: () => void): void {
-    this.#changed = changed;
+    this.#standing.onChange(changed);
   }
 
   /** Runs until `close`. `address`: host:port where the last stage sends its results. */
@@ -241,7 +258,7 @@ export class Pipeline implements RegistryListener, ServingPipeline {
       await this.#load(plan, members, epoch);
       if (this.#isTakenOver) epoch.stepTimes = stepTimesOf(plan.stages, members);
       else if (!(await this.#measure(plan, members, epoch))) return;
-      this.#become("probing", "the stages are connecting");
+      this.#standing.become("probing", "the stages are connecting");
       epoch.open(this.#address, this.#options.activationType);
       await epoch.probe();
       if (!this.#isTakenOver) this.#spares.begin(plan, members, epoch.signal);
@@ -264,7 +281,7 @@ export class Pipeline implements RegistryListener, ServingPipeline {
       const { length } = this.#candidates;
       const drained = registry.members.filter(({ drain }) => drain !== null).length;
       const without = drained === 0 ? "" : `; ${drained} more ${drained === 1 ? "is" : "are"} drained`;
-      this.#become("waiting_for_workers", `${length} of ${workersNeeded} workers have joined${without}`);
+      this.#standing.become("waiting_for_workers", `${length} of ${workersNeeded} workers have joined${without}`);
       await this.#membership.changedSince(this.#plannedFor);
     }
   }
@@ -306,7 +323,7 @@ export class Pipeline implements RegistryListener, ServingPipeline {
   }
 
   #begin(plan: ModelPlan, members: readonly Member[]): Epoch {
-    const { listener, id, security, registry } = this.#options;
+    const { listener, id, security, registry, metrics } = this.#options;
     for (const member of registry.members) {
       const stage = plan.stages.find(({ worker }) => worker === member.worker) ?? null;
       if (stage === null && (member.shard ?? member.loaded) !== null) this.#loads.release(member);
@@ -316,12 +333,15 @@ export class Pipeline implements RegistryListener, ServingPipeline {
     }
     this.#plannedStages = plan.stages.length;
     const number = ++this.#epochs;
-    this.#epoch = new Epoch({ pipeline: id, number, security, pages: plan.pages, members, listener });
+    const { pages } = plan;
+    const onRelayed = (bytes: number): void => metrics.relayedBytes.inc(bytes);
+    const routes = this.#routes;
+    this.#epoch = new Epoch({ pipeline: id, number, security, pages, members, listener, routes, onRelayed });
     return this.#epoch;
   }
 
   async #load(plan: ModelPlan, members: readonly Member[], epoch: Epoch): Promise<void> {
-    this.#become("loading", `${members.length} workers are loading their layers`);
+    this.#standing.become("loading", `${members.length} workers are loading their layers`);
     const { shardSpec, logger } = this.#options;
     logger.info({ epoch: epoch.number, pages: plan.pages, stages: plan.stages }, "loading shards");
     await Promise.all(
@@ -355,7 +375,7 @@ export class Pipeline implements RegistryListener, ServingPipeline {
     this.#everReady = true;
     epoch.signal.throwIfAborted();
     logger.info({ epoch: epoch.number, stages: epoch.stages }, "pipeline ready");
-    this.#become("ready", null);
+    this.#standing.become("ready", null);
     const watchdog = setInterval(() => epoch.checkProgress(listener.waitingSince(), stepTimeoutMs), WATCHDOG_MS);
     listener.ready(epoch);
     void this.#changes.grow(); // by those that joined while the stages connected
@@ -377,24 +397,18 @@ export class Pipeline implements RegistryListener, ServingPipeline {
    */
   async #afterFailure(error: RhoneError, original: unknown): Promise<void> {
     const { logger } = this.#options;
-    const wasReady = this.#state === "ready";
+    const wasReady = this.state === "ready";
     const pauseMs = pauseAfter(error.code, { wasReady, hasSpare: this.#hasSpare || this.#canShrink });
     const { code, message: reason } = error;
     this.#endedInOrder = code === "EPOCH_CHANGED";
     if (wasReady || code === "WORKER_LOST" || code === "EPOCH_CHANGED") {
       if (code === "EPOCH_CHANGED") logger.info({ reason, epoch: this.#epochs }, "the pipeline changes");
       else logger.warn({ code, reason, epoch: this.#epochs }, "pipeline lost");
-      this.#become("waiting_for_workers", reason);
+      this.#standing.become("waiting_for_workers", reason);
     } else {
       logger.error({ err: original, code: error.code, epoch: this.#epochs }, "pipeline failed");
-      this.#become("failed", `${error.code}: ${error.message}`);
+      this.#standing.become("failed", `${error.code}: ${error.message}`);
     }
     await this.#membership.changedSince(this.#plannedFor, pauseMs === null ? {} : { withinMs: pauseMs });
-  }
-
-  #become(state: PipelineState, reason: string | null): void {
-    this.#state = state;
-    this.#reason = reason;
-    this.#changed();
   }
 }

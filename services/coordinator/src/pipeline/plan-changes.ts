@@ -76,6 +76,16 @@ export class PlanChanges {
     });
   }
 
+  /** Ends an epoch in order, for another with the same plan. */
+  renew(epoch: Epoch, why: string): Promise<void> {
+    return this.#inTurn(async () => {
+      const { pipeline } = this.#options;
+      if (pipeline.epoch !== epoch || pipeline.state !== "ready") return; // the next one begins by itself
+      await this.#settle();
+      pipeline.giveUp(epoch, why);
+    });
+  }
+
   growSoon(): void {
     this.close();
     if (this.#options.grow) this.#growing = setTimeout(() => void this.grow(), GROW_AFTER_MS);

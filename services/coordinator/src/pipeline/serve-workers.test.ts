@@ -16,7 +16,7 @@ function fakeEpoch(number: number) {
     accepted,
     owns: (frame: Frame) => frame.epoch === number,
     accept: (frame: Frame) => void accepted.push(frame.step),
-    notLastStage: vi.fn<(sender: object) => RhoneError | null>(() => null),
+    notItsSender: vi.fn<(sender: object) => RhoneError | null>(() => null),
     break: vi.fn<(error: RhoneError) => void>(),
   };
 }
@@ -96,7 +96,7 @@ test("an epoch outlives the end of a stream that carried none of its frames", as
 test("a sender that is not the last stage is refused by name, and its frames are dropped", async () => {
   const { pipeline, openLink } = await startServing();
   const epoch = fakeEpoch(1);
-  epoch.notLastStage.mockReturnValue(new RhoneError("FORBIDDEN_PEER", "Epoch 1 takes results of worker b only."));
+  epoch.notItsSender.mockReturnValue(new RhoneError("FORBIDDEN_PEER", "Epoch 1 takes results of worker b only."));
   pipeline.epoch = epoch;
   const onBroken = vi.fn<(error: RhoneError) => void>();
   openLink(onBroken).send({ epoch: 1, step: 1 });

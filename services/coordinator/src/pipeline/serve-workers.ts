@@ -23,8 +23,8 @@ import type { Epoch } from "./epoch.js";
 import type { Pipeline } from "./pipeline.js";
 
 /**
- * Serves Control to all workers, Weights to machines that lack them, and Pipeline to the last stage. Returns the port.
- * Throws PORT_IN_USE.
+ * Serves Control to all workers, Weights to machines that lack them, and Pipeline to the last stage and to stages that
+ * do not reach the next one. Returns the port. Throws PORT_IN_USE.
  */
 export async function serveWorkers(options: {
   readonly host: string;
@@ -46,7 +46,7 @@ export async function serveWorkers(options: {
     };
     services.addService(controlService, { join, beat });
     services.addService(weightsService, weights.handlers);
-    const flow = flowHandler((sender) => receiveResults(() => pipeline.epoch, sender));
+    const flow = flowHandler((sender) => receiveFrames(() => pipeline.epoch, sender));
     services.addService(pipelineService, { flow });
   });
   shutdown.add("grpc", () => server.close());
@@ -54,19 +54,20 @@ export async function serveWorkers(options: {
   return server.port;
 }
 
-/** Hands the last stage's frames to their epoch, which breaks when the stream that carried them ends. */
-function receiveResults(current: () => Epoch | null, sender: FrameSender): FrameReceiver {
+/** Hands the frames of stages to their epoch, which breaks when the stream that carried them ends. */
+function receiveFrames(current: () => Epoch | null, sender: FrameSender): FrameReceiver {
   let owner: Epoch | null = null;
+  let who = "";
   return {
-    accept: (frame: Frame): void => {
+    accept: (frame: Frame): void | Promise<void> => {
       const epoch = current();
       if (epoch === null || !epoch.owns(frame)) return;
-      const problem = epoch.notLastStage(sender);
-      if (problem === null) {
-        owner = epoch;
-        epoch.accept(frame);
-      } else sender.refuse(problem);
+      const problem = epoch.notItsSender(frame, sender);
+      if (problem !== null) return sender.refuse(problem);
+      owner = epoch;
+      who = frame.toStage ? `Stage ${frame.toStage - 1}` : "The last stage";
+      return frame.toStage ? epoch.relay(frame) : epoch.accept(frame);
     },
-    ended: () => owner?.break(new RhoneError("WORKER_LOST", "The last stage's connection to the coordinator ended.")),
+    ended: () => owner?.break(new RhoneError("WORKER_LOST", `${who}'s connection to the coordinator ended.`)),
   };
 }

@@ -17,7 +17,7 @@ const sources: StatusSources = {
   activationBytes: 8192,
   pageSize: 32,
   maxSequences: 64,
-  pipeline: { state: "loading", reason: "2 workers are loading their layers", epochNumber: 3 },
+  pipeline: { state: "loading", reason: "2 workers are loading their layers", epochNumber: 3, detours: [0] },
   registry: { members: [fakeMember({ worker: "w0" }).member, fakeMember({ worker: "w1" }).member] },
   engine: { counts: { pages: { total: 8, free: 5, cached: 1 }, running: 2, waiting: 3, tokens } },
 };

@@ -18,7 +18,7 @@ export interface StatusSources {
   readonly activationBytes: number;
   readonly pageSize: number;
   readonly maxSequences: number;
-  readonly pipeline: Pick<Pipeline, "state" | "reason" | "epochNumber">;
+  readonly pipeline: Pick<Pipeline, "state" | "reason" | "epochNumber" | "detours">;
   readonly registry: Pick<WorkerRegistry, "members">;
   readonly engine: { readonly counts: Omit<Engine["counts"], "evictions"> };
 }
@@ -43,6 +43,7 @@ export function clusterStatus(sources: StatusSources): ClusterStatus {
     activationType,
     activationBytes,
     workers: registry.members.map((member) => member.status()),
+    detours: pipeline.detours,
     pages: { size: sources.pageSize, ...pages },
     sequences: { running, waiting, limit: sources.maxSequences },
     tokens,

@@ -84,6 +84,29 @@ describe("Calibrations", () => {
     expect(members.map(({ calibration }) => calibration?.curve[0]?.layerMs)).toEqual([2, 2]);
   });
 
+  it("does not time a worker that takes the place of one of its kind; one more of them is timed", async () => {
+    const calibrations = new Calibrations(logger);
+    const asked: string[] = [];
+    const join = (worker: string) => {
+      const { member } = fakeMember({ worker, hostname: "a", device: "CPU", threads: 1 });
+      vi.spyOn(member, "send").mockImplementation(({ calibrate }) => {
+        if (calibrate?.rows?.length !== 1) asked.push(worker);
+        const stepTimes = (calibrate?.rows ?? []).map((rows) => ({ rows, layerMs: 2, headMs: 0 }));
+        calibrations.receive(member, { calibrated: { calibration: calibrate?.calibration ?? 0, stepTimes } });
+      });
+      return member;
+    };
+    const { signal } = new AbortController();
+    const [first, second, replacing, third] = ["w0", "w1", "w2", "w3"].map(join);
+    const of = (...members: readonly (typeof first)[]) => members.flatMap((member) => member ?? []);
+    await calibrations.complete(of(first, second), signal);
+    await calibrations.complete(of(first, replacing), signal);
+    expect(replacing?.calibration).toEqual(first?.calibration);
+    expect(asked).toEqual(["w0", "w1"]);
+    await calibrations.complete(of(first, replacing, third), signal);
+    expect(asked).toEqual(["w0", "w1", "w3"]);
+  });
+
   it("leaves a worker without times when it does not answer within 15 s", async () => {
     const timeout = new AbortController();
     const within = vi.spyOn(AbortSignal, "timeout").mockReturnValue(timeout.signal);

@@ -15,6 +15,8 @@ const WITHIN_MS = 15_000;
 /** Has workers time the shards they hold, once. */
 export class Calibrations {
   readonly #logger: Logger;
+  /** By the kind of worker: their times, and how many of that kind there were then. */
+  readonly #known = new Map<string, { readonly calibration: Calibration; readonly workers: number }>();
   readonly #pending = new Map<number, { readonly member: Member; readonly resolve: (timed: Timed) => void }>();
   #last = 0;
 
@@ -25,10 +27,11 @@ export class Calibrations {
   /**
    * Calibrates each member that is not calibrated, or not with the head that it holds now. All of them time themselves
    * at once, because the workers of one machine share its memory bandwidth; then those of each machine one by one, for
-   * the speed of a single stream. Workers of one kind on one machine count as equally fast. Rejects with the signal's
-   * reason when it aborts.
+   * the speed of a single stream. Workers of one kind on one machine count as equally fast, so one that takes another's
+   * place has its times. Rejects with the signal's reason when it aborts.
    */
   async complete(members: readonly Member[], signal: AbortSignal): Promise<void> {
+    for (const alike of partition(members, ({ kind }) => kind)) this.#remember(alike);
     const due = new Set(members.filter(isDue));
     if (due.size === 0) return;
     const timed = members.filter((member) => due.has(member));
@@ -45,7 +48,24 @@ export class Calibrations {
         }
       }),
     );
-    for (const alike of partition(members, ({ kind }) => kind)) share(alike);
+    for (const alike of partition(members, ({ kind }) => kind)) this.#share(alike);
+  }
+
+  /** One more of a kind than before takes a part of what the others had, and is timed. */
+  #remember(alike: readonly Member[]): void {
+    const known = this.#known.get(alike[0]?.kind ?? "");
+    if (known === undefined || alike.length > known.workers) return;
+    for (const member of alike) member.calibration ??= known.calibration;
+  }
+
+  #share(alike: readonly Member[]): void {
+    const timed = alike.flatMap(({ calibration }) => (calibration === null ? [] : [calibration]));
+    if (timed.length === 0) return;
+    const calibration = mergeCalibrations(timed);
+    for (const member of alike) {
+      member.calibration = calibration;
+      this.#known.set(member.kind, { calibration, workers: alike.length });
+    }
   }
 
   /** Takes a worker's times; those that are no times count as none. */
@@ -94,13 +114,6 @@ const headsOf = ({ shard, coming }: Member): boolean => (coming ?? shard)?.heads
 /** Whether it has to be timed before its times are known. */
 export const isDue = (member: Member): boolean =>
   member.calibration === null || (headsOf(member) && !member.calibration.head);
-
-function share(alike: readonly Member[]): void {
-  const known = alike.flatMap(({ calibration }) => (calibration === null ? [] : [calibration]));
-  if (known.length === 0) return;
-  const merged = mergeCalibrations(known);
-  for (const member of alike) member.calibration = merged;
-}
 
 function partition<T>(items: readonly T[], key: (item: T) => string): readonly (readonly T[])[] {
   const parts = new Map<string, T[]>();

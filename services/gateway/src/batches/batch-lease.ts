@@ -37,7 +37,7 @@ export class BatchLease {
     this.#redis = redis;
     this.#id = lease.id;
     this.#owner = lease.owner;
-    this.#heldUntilMs = Date.now() + lease.leaseMs;
+    this.#heldUntilMs = performance.now() + lease.leaseMs;
     this.#timer = setInterval(() => void this.#renew(lease.leaseMs), lease.leaseMs / 3);
   }
 
@@ -58,13 +58,13 @@ export class BatchLease {
   }
 
   async #renew(leaseMs: number): Promise<void> {
-    const askedAtMs = Date.now();
+    const askedAtMs = performance.now();
     const isOurs = await this.#redis.eval(RENEW, 1, leaseKey(this.#id), this.#owner, leaseMs).then(
       (reply) => reply === 1,
       () => null, // without an answer, its time decides
     );
     if (isOurs === true) this.#heldUntilMs = askedAtMs + leaseMs;
-    if (isOurs === false || Date.now() > this.#heldUntilMs) this.#lose();
+    if (isOurs === false || performance.now() > this.#heldUntilMs) this.#lose();
   }
 
   #lose(): void {

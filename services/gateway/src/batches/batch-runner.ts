@@ -91,7 +91,7 @@ export class BatchRunner {
   }
 
   #mayTry(id: string): boolean {
-    return !this.#running.has(id) && Date.now() >= (this.#notBeforeMs.get(id) ?? 0);
+    return !this.#running.has(id) && performance.now() >= (this.#notBeforeMs.get(id) ?? 0);
   }
 
   /** An API key has no more places than it leaves free, so that its batches keep no other's from running for days. */
@@ -153,7 +153,7 @@ export class BatchRunner {
       this.#notBeforeMs.delete(id);
     } catch (err) {
       const isUnborn = err instanceof RhoneError && err.code === "NOT_FOUND";
-      this.#notBeforeMs.set(id, Date.now() + (isUnborn ? 0 : RETRY_MS));
+      this.#notBeforeMs.set(id, performance.now() + (isUnborn ? 0 : RETRY_MS));
       if (isUnborn) await this.#forgetStillborn(id);
       else if (handover.aborted) uses.logger.info({ batch: id }, "batch left to the next gateway");
       else if (err instanceof RhoneError && MODEL_AWAY.has(err.code))

@@ -44,6 +44,22 @@ test("a gateway that stops takes no connection, and answers on those that are op
   await drained;
 });
 
+test("a client that keeps its connection has an answer to a request that it sends when the gateway stops", async () => {
+  const { url, socket: other, stop } = await scene(60_000);
+  const socket = connect(Number(new URL(url).port), "127.0.0.1");
+  onTestFinished(() => void socket.destroy());
+  const ask = (): boolean => socket.write("GET /ready HTTP/1.1\r\nHost: a\r\n\r\n");
+  ask();
+  await once(socket, "data");
+  const drained = stop();
+  ask();
+  const answer = await text(socket);
+  expect(answer).toMatch(/^HTTP\/1\.1 503 /);
+  expect(answer).toMatch(/^connection: close\r$/im);
+  other.destroy();
+  await drained;
+});
+
 test.each([
   ["after its time", 50, false],
   ["when somebody is impatient", 60_000, true],

@@ -5,6 +5,11 @@ import type { FastifyInstance } from "fastify";
 const LOOK_MS = 5;
 /** How often connections are closed whose requests are answered: their clients would keep them. */
 const CLOSE_IDLE_MS = 250;
+/**
+ * Not before: the next request may be on its way, and its client would get no answer. One that comes meanwhile is
+ * answered with `Connection: close`.
+ */
+const IDLE_FOR_MS = 1000;
 
 export interface DrainOptions {
   readonly timeoutMs: number;
@@ -24,6 +29,10 @@ export async function drain(app: FastifyInstance, { timeoutMs, hurry, logger }: 
   const over = (): void => {
     isOver = true;
   };
+  // Fastify and Node would close idle connections at once.
+  const closeIdle = server.closeIdleConnections.bind(server);
+  server.closeIdleConnections = () => {};
+  const startedAt = performance.now();
   const closed = app.close();
   closed.then(over, over);
   while (server.listening && !isOver) await sleep(LOOK_MS);
@@ -34,7 +43,9 @@ export async function drain(app: FastifyInstance, { timeoutMs, hurry, logger }: 
   if (hurry.aborted && !isOver) end();
   hurry.addEventListener("abort", end, { once: true });
   const timer = setTimeout(end, timeoutMs);
-  const closing = setInterval(() => server.closeIdleConnections(), CLOSE_IDLE_MS);
+  const closing = setInterval(() => {
+    if (performance.now() - startedAt >= IDLE_FOR_MS) closeIdle();
+  }, CLOSE_IDLE_MS);
   await closed.finally(() => {
     clearTimeout(timer);
     clearInterval(closing);

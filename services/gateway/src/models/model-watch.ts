@@ -16,7 +16,7 @@ export class ModelWatch {
   readonly #name: string | undefined;
   readonly #lost = new AbortController();
   readonly #timer: NodeJS.Timeout;
-  #servedAtMs = Date.now();
+  #servedAtMs = performance.now();
 
   private constructor(models: Models, name: string | undefined) {
     this.#models = models;
@@ -45,8 +45,8 @@ export class ModelWatch {
       ({ coordinators }) => coordinators.some(({ state }) => state === "ready"),
       () => true,
     );
-    if (isServed) this.#servedAtMs = Date.now();
-    if (Date.now() - this.#servedAtMs < LOST_MS) return;
+    if (isServed) this.#servedAtMs = performance.now();
+    if (performance.now() - this.#servedAtMs < LOST_MS) return;
     this.close();
     const problem = `No coordinator of the model has been ready for ${LOST_MS / 1000} s`;
     this.#lost.abort(new RhoneError("SHUTTING_DOWN", `${problem}; its work goes on when one is.`));

@@ -94,7 +94,9 @@ export class BackgroundResponses {
     const open = await this.#uses.openResponses.all();
     const ids = new Set(open.map(({ id }) => id));
     for (const id of this.#notBeforeMs.keys()) if (!ids.has(id)) this.#notBeforeMs.delete(id);
-    let waiting = open.filter(({ id }) => !this.#running.has(id) && Date.now() >= (this.#notBeforeMs.get(id) ?? 0));
+    let waiting = open.filter(
+      ({ id }) => !this.#running.has(id) && performance.now() >= (this.#notBeforeMs.get(id) ?? 0),
+    );
     while (this.#hasRoom()) {
       const next = this.#turns.next(waiting, () => true);
       if (next === undefined) return;
@@ -127,7 +129,7 @@ export class BackgroundResponses {
     try {
       if (await this.#follow(id, owner, handover)) await openResponses.remove(id, owner);
     } catch (err) {
-      this.#notBeforeMs.set(id, Date.now() + RETRY_MS);
+      this.#notBeforeMs.set(id, performance.now() + RETRY_MS);
       if (handover.aborted) logger.info({ id }, "response left to the next gateway");
       else logger.warn({ err, id }, "response interrupted, trying again");
     }

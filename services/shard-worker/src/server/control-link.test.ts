@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { type CoordinatorMessage, createLogger, RhoneError, toGrpcStatus } from "@rhone/common";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { PLAINTEXT } from "../testing/plaintext.js";
@@ -58,6 +60,33 @@ test("a coordinator that does not answer is told, and asked again", async () => 
     code: "WORKER_LOST",
     message: `Nothing came from the coordinator at ${coordinator.address} within 0.05 s.`,
   });
+});
+
+test("joins again over another connection when its heartbeats are not answered", async () => {
+  const { link, coordinator, lost, heartbeats } = await startJoined();
+  link.silent();
+  expect(lost.mock.calls[0]?.[0].message).toMatch(
+    /^The connection to the coordinator at .* failed: it does not answer/,
+  );
+  expect(heartbeats.pause).toHaveBeenCalled();
+  link.silent(); // it is not joined
+  await coordinator.nextJoin();
+  expect(lost).toHaveBeenCalledOnce();
+});
+
+test("an address that nobody answers is tried over a new connection each time", { timeout: 20_000 }, async () => {
+  const refused = vi.fn<(error: RhoneError) => void>();
+  let connections = 0;
+  const mute = createServer(() => connections++).listen(0, "127.0.0.1");
+  onTestFinished(() => void mute.close());
+  await once(mute, "listening");
+  const { port } = mute.address() as AddressInfo;
+  const coordinator = `127.0.0.1:${port}`;
+  await startLink({ coordinator, onRefused: refused });
+  await vi.waitFor(() => expect(connections).toBe(2), { timeout: 15_000 });
+  expect(refused.mock.calls[0]?.[0].message).toBe(
+    `The connection to the coordinator at ${coordinator} failed: nobody answered within 2 s.`,
+  );
 });
 
 test("hands orders on, and answers on the connection that brought them", async () => {

@@ -14,6 +14,8 @@ import {
 import type { rhone } from "@rhone/proto";
 
 const RETRY_MS = 500;
+/** The kernel would send its next SYN packet only seconds after the way is open again. */
+const CONNECT_WITHIN_MS = 2000;
 /** A coordinator connects back before it welcomes a worker, for 8 s at most. */
 const WELCOME_WITHIN_MS = 15_000;
 /** When the coordinator does not say how often. */
@@ -45,7 +47,7 @@ type JoinStream = ClientDuplexStream<WorkerMessage, CoordinatorMessage>;
 /** The worker's connection to its coordinator: joins, and joins again for as long as the worker lives. */
 export class ControlLink {
   readonly #options: ControlLinkOptions;
-  readonly #client: Client;
+  #client: Client | null = null;
   /** Known to this process and the coordinator alone: a worker's id can't be taken over without it. */
   readonly #session = randomUUID();
   #stream: JoinStream | null = null;
@@ -62,16 +64,19 @@ export class ControlLink {
 
   constructor(options: ControlLinkOptions) {
     this.#options = options;
-    this.#client = openChannel(options.coordinator, {
-      security: options.security,
-      expect: { role: "coordinator" },
-    });
     this.#join();
   }
 
   /** Whether the coordinator has welcomed this worker. */
   get joined(): boolean {
     return this.#joined;
+  }
+
+  /** The coordinator answers no heartbeats: it is joined again, over another connection. */
+  silent(): void {
+    const stream = this.#stream;
+    if (!this.#joined || stream === null) return;
+    this.#lost(stream, this.#failed("it does not answer heartbeats"));
   }
 
   /**
@@ -107,13 +112,15 @@ export class ControlLink {
     clearTimeout(this.#welcome);
     this.#unjoin();
     this.#stream?.end();
-    this.#client.close();
+    this.#client?.close();
   }
 
   #join(): void {
     const { path, requestSerialize, responseDeserialize } = controlService.join;
-    const { coordinator, hello, onMessage, welcomeWithinMs = WELCOME_WITHIN_MS } = this.#options;
-    const stream: JoinStream = this.#client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
+    const { coordinator, security, hello, onMessage, welcomeWithinMs = WELCOME_WITHIN_MS } = this.#options;
+    const client = openChannel(coordinator, { security, expect: { role: "coordinator" }, ownConnection: true });
+    this.#client = client;
+    const stream: JoinStream = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
     this.#stream = stream;
     const answer = (message: WorkerMessage): void => {
       if (this.#stream === stream && !stream.writableEnded) stream.write(message);
@@ -129,13 +136,15 @@ export class ControlLink {
     this.#welcome = setTimeout(() => {
       const within = `${welcomeWithinMs / 1000} s`;
       this.#lost(stream, new RhoneError("WORKER_LOST", `Nothing came from ${peer} within ${within}.`));
-      stream.cancel();
     }, welcomeWithinMs);
+    client.waitForReady(Date.now() + CONNECT_WITHIN_MS, (error) => {
+      if (error != null) this.#lost(stream, this.#failed(`nobody answered within ${CONNECT_WITHIN_MS / 1000} s`));
+    });
     stream.on("error", (error: ServiceError) => this.#lost(stream, fromGrpcError(error, peer)));
     // Without an error: the coordinator gave this worker up while it was silent, or is shutting down.
     stream.on("end", () => {
       stream.end();
-      this.#lost(stream, new RhoneError("WORKER_LOST", `The connection to ${peer} failed: it ended the stream.`));
+      this.#lost(stream, this.#failed("it ended the stream"));
     });
     stream.write({ hello: { ...hello, session: this.#session, drained: this.#isDrained } });
   }
@@ -160,6 +169,8 @@ export class ControlLink {
     if (this.#closed || this.#stream !== stream) return;
     clearTimeout(this.#welcome);
     this.#stream = null;
+    stream.cancel();
+    this.#client?.close();
     if (this.#left !== undefined) {
       this.#closed = true;
       this.#left(this.#farewell);
@@ -174,6 +185,11 @@ export class ControlLink {
     if (isNew) this.#options.logger.warn({ reason }, "not joined; trying again");
     this.#lastComplaint = reason;
     this.#retry = setTimeout(() => this.#join(), this.#options.retryMs ?? RETRY_MS);
+  }
+
+  #failed(why: string): RhoneError {
+    const peer = `the coordinator at ${this.#options.coordinator}`;
+    return new RhoneError("WORKER_LOST", `The connection to ${peer} failed: ${why}.`);
   }
 
   #unjoin(): void {

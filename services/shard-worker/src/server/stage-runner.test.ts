@@ -23,13 +23,14 @@ const stepFrame = (step: number, token = step, epoch = 1): Frame => {
 };
 const order = (next: string, epoch = 1) => ({
   ...{ pipeline: "p", epoch, stage: 2, next, activations: GgmlType.F16 },
-  ...{ nextWorker: "x", upstream: "v" },
+  ...{ nextWorker: "x", upstream: "v", detour: null },
 });
 
 describe("StageRunner", () => {
   let next: TestReceiver;
   let runner: StageRunner;
-  const broken = vi.fn<(error: RhoneError) => void>();
+  const broken = vi.fn<(error: RhoneError, isBarred: boolean) => void>();
+  const events = { broken, proven: vi.fn() };
   const metrics = createMetrics();
 
   beforeEach(async () => {
@@ -44,7 +45,7 @@ describe("StageRunner", () => {
   /** Holds `stage` and takes part in epoch 1. */
   async function open(stage: ScriptedStage, changes: Partial<EpochOrder> = {}): Promise<ScriptedStage> {
     await runner.exclusively(async () => runner.replaceStage(stage));
-    await runner.openEpoch({ ...order(next.address), ...changes }, broken);
+    await runner.openEpoch({ ...order(next.address), ...changes }, events);
     return stage;
   }
 
@@ -92,6 +93,17 @@ describe("StageRunner", () => {
     expect(failure).toMatchObject({ step: 2, failure: { code: "KV_FULL", message: "full", worker: "v" } });
   });
 
+  it("sends frames over the coordinator on a detour, named by their stage, and tells when none is needed", async () => {
+    const coordinator = await TestReceiver.open();
+    onTestFinished(() => coordinator.close());
+    const detour = { by: coordinator.address, provenMs: 0 };
+    await open(new ScriptedStage(() => NOTHING), { detour });
+    runner.accept(stepFrame(1), ANYONE);
+    expect(await coordinator.received(1)).toMatchObject([{ step: 1, toStage: 3 }]);
+    await vi.waitFor(() => expect(events.proven).toHaveBeenCalledOnce(), { timeout: 20_000 });
+    expect(next.frames).toEqual([]);
+  });
+
   it.each<[string, Frame]>([
     ["another epoch", stepFrame(1, 1, 2)],
     ["an epoch before", stepFrame(1, 1, 0)],
@@ -111,7 +123,7 @@ describe("StageRunner", () => {
     runner.accept(stepFrame(1), ANYONE);
     runner.accept(stepFrame(2), ANYONE);
     await vi.waitFor(() => expect(stage.ran).toEqual([1]));
-    const opened = runner.openEpoch(order(next.address, 2), broken);
+    const opened = runner.openEpoch(order(next.address, 2), events);
     first.resolve(NOTHING);
     await opened;
     expect(stage.resets).toBe(2);
@@ -122,7 +134,7 @@ describe("StageRunner", () => {
 
   it("tells when the link to its neighbour breaks, and not when it leaves the epoch itself", async () => {
     await open(new ScriptedStage(() => NOTHING));
-    await runner.openEpoch(order(next.address, 2), broken);
+    await runner.openEpoch(order(next.address, 2), events);
     runner.accept(stepFrame(1, 1, 2), ANYONE);
     await next.received(1);
     expect(broken).not.toHaveBeenCalled();
@@ -190,7 +202,7 @@ describe("StageRunner", () => {
   });
 
   it("answers with a failure while it holds no shard", async () => {
-    await runner.openEpoch(order(next.address), broken);
+    await runner.openEpoch(order(next.address), events);
     runner.accept(stepFrame(1), ANYONE);
     const [frame] = await next.received(1);
     expect(frame?.failure).toMatchObject({ code: "STAGE_FAILED", message: "This worker holds no shard." });
@@ -232,7 +244,7 @@ describe("a stage's account of its time", () => {
       { embeds: false, rowBytes },
     );
     await runner.exclusively(async () => runner.replaceStage(stage));
-    await runner.openEpoch(order(next.address), () => {});
+    await runner.openEpoch(order(next.address), { broken: () => {}, proven: () => {} });
     onTestFinished(() => runner.exclusively(async () => runner.replaceStage(null)));
     const frame = stepFrame(1);
     const body = { ...frame.stepBody, hidden: new Uint8Array(4), timings: [{ stage: 1, computeUs: 9 }] };

@@ -1,15 +1,16 @@
-import { type Frame, FrameLink, type FrameSender, type Logger, RhoneError, type Security } from "@rhone/common";
+import { type Frame, type FrameSender, type Logger, RhoneError, type Security } from "@rhone/common";
 import type { rhone } from "@rhone/proto";
 import type { Metrics } from "../metrics.js";
 import type { RunnableStage } from "../stage/stage.js";
 import type { EpochOrder } from "../wire/read-order.js";
 import { readStep } from "../wire/read-step.js";
 import { writeFailure, writeOutput, writeProbe, writeReady } from "../wire/write-result.js";
+import { Downstream, type DownstreamEvents } from "./downstream.js";
 
 /** The epoch that this worker is part of. */
 interface Epoch {
   readonly order: EpochOrder;
-  readonly next: FrameLink;
+  readonly next: Downstream;
 }
 
 /** A step's frame on its way through this stage. */
@@ -69,19 +70,20 @@ export class StageRunner {
   }
 
   /**
-   * Forgets every sequence and connects to the neighbour. Frames of other epochs are dropped from now on. `onBroken` is
-   * called at most once, when that connection breaks within the epoch.
+   * Forgets every sequence and connects to the neighbour. Frames of other epochs are dropped from now on. `events` tell
+   * what happens to that connection within the epoch.
    */
-  openEpoch(order: EpochOrder, onBroken: (error: RhoneError) => void): Promise<void> {
+  openEpoch(order: EpochOrder, events: DownstreamEvents): Promise<void> {
     this.#leaveEpoch();
     return this.exclusively(async () => {
       this.#leaveEpoch();
       const { pipeline, epoch } = order;
-      const next = this.#connect(order, onBroken);
+      const next = this.#connect(order, events);
       this.#stage?.reset((ready) => next.send({ pipeline, epoch, ...writeReady(ready) }));
       this.#epoch = { order, next };
       this.#idleSince = performance.now();
-      this.#options.logger.info({ epoch: order.epoch, stage: order.stage, next: order.next }, "epoch opened");
+      const { stage, next: neighbour, detour } = order;
+      this.#options.logger.info({ epoch, stage, next: neighbour, by: detour?.by }, "epoch opened");
     });
   }
 
@@ -93,15 +95,13 @@ export class StageRunner {
     });
   }
 
-  #connect({ next: address, nextWorker }: EpochOrder, tell: (error: RhoneError) => void): FrameLink {
+  #connect(order: EpochOrder, events: DownstreamEvents): Downstream {
     const { logger, security } = this.#options;
-    const onBroken = (error: RhoneError): void => {
-      logger.warn({ reason: error.message, next: address }, "the link to the next stage broke");
-      tell(error);
+    const broken = (error: RhoneError, isBarred: boolean): void => {
+      logger.warn({ reason: error.message, next: order.next }, "the link to the next stage broke");
+      events.broken(error, isBarred);
     };
-    const expect =
-      nextWorker === "" ? ({ role: "coordinator" } as const) : ({ role: "worker", name: nextWorker } as const);
-    return new FrameLink({ address, security, expect, peer: "the next stage", onBroken });
+    return new Downstream(order, { security, events: { ...events, broken } });
   }
 
   #leaveEpoch(): void {

@@ -52,13 +52,16 @@ describe("an order to open an epoch", () => {
   const EPOCH = { ...place, activationType: ActivationType.ACTIVATION_F16 };
 
   it("is read", () => {
-    expect(readEpoch(EPOCH)).toEqual({ ...place, activations: GgmlType.F16 });
+    expect(readEpoch(EPOCH)).toEqual({ ...place, activations: GgmlType.F16, detour: null });
+    const detour = { by: "host:2", provenMs: 5000 };
+    expect(readEpoch({ ...EPOCH, detour }).detour).toEqual(detour);
     const least = { stage: 0, nextWorker: "", upstream: "", activations: GgmlType.F32 };
     expect(readEpoch({ next: "host:1" })).toMatchObject(least);
   });
 
   it.each([
     ["epoch.next is empty.", { next: "" }],
+    ["epoch.detour.by is empty.", { detour: {} }],
     ["epoch.activation_type is 3, a type", { activationType: 3 as rhone.v1.ActivationType }],
   ])("is refused: %s", (message, changes) => {
     expect(() => readEpoch({ ...EPOCH, ...changes })).toThrow(message);

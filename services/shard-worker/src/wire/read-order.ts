@@ -40,6 +40,14 @@ export interface EpochOrder {
   readonly upstream: string;
   /** Type of the activations that the downstream neighbour expects. */
   readonly activations: GgmlType;
+  /** Null: frames go straight to the neighbour. */
+  readonly detour: Detour | null;
+}
+
+/** Frames go over the coordinator, at host:port. The direct way counts once it has been open for `provenMs`. */
+export interface Detour {
+  readonly by: string;
+  readonly provenMs: number;
 }
 
 /** Throws MESSAGE_MALFORMED, naming the field. */
@@ -91,5 +99,11 @@ export function readEpoch(order: rhone.v1.OpenEpoch.$Properties): EpochOrder {
     nextWorker: order.nextWorker ?? "",
     upstream: order.upstream ?? "",
     activations: activationTypeOf(order.activationType ?? 0, "epoch.activation_type"),
+    detour: order.detour == null ? null : readDetour(order.detour),
   };
 }
+
+const readDetour = ({ by, provenMs }: rhone.v1.Detour.$Properties): Detour => ({
+  by: by || refuse("epoch.detour.by", "is empty"),
+  provenMs: provenMs ?? 0,
+});
