@@ -17,12 +17,14 @@ const EVERYWHERE = "0.0.0.0";
 const ANSWER_WITHIN_MS = 2000;
 
 export interface SpreadOptions {
-  /** Has Redis, the coordinator and the gateway. */
+  /** Has Redis, the gateway and, unless there are replicas, the coordinator. */
   readonly front: Host;
   /** Each has one worker. */
   readonly workers: readonly Host[];
   /** Stages; the other workers are spares. */
   readonly stages: number;
+  /** Each has a coordinator and the one worker of its pipeline. */
+  readonly replicas?: readonly Host[];
   /** Has the coordinator and the worker of a second model, `SECOND`. */
   readonly second?: Host;
 }
@@ -54,18 +56,19 @@ export class SpreadCluster {
     return spread;
   }
 
-  async #start({ front, workers, stages, second }: SpreadOptions): Promise<void> {
+  async #start({ front, workers, stages, replicas = [], second }: SpreadOptions): Promise<void> {
     this.#redis = { REDIS_URL: await startRedis(front) };
     const further = second === undefined ? [] : ["--models", JSON.stringify([{ path: BREEZE, name: SECOND }])];
     const storage = ["--storage", join(front.folder, "storage"), "--auth", "off"];
     const gateway = [...modelFlags(FIRST), ...further, ...storage];
-    const [{ log }] = await Promise.all([
-      this.#startCoordinator(front, FIRST, stages),
+    const [first] = await Promise.all([
+      replicas.length === 0 ? this.#startCoordinator(front, FIRST, stages) : undefined,
       spawnService("gateway", gateway, { env: this.#redis, on: front }),
       ...workers.map((host) => this.startWorker(host)),
+      ...replicas.map((host) => this.startReplica(host)),
       second && this.startSecond(second),
     ]);
-    this.#coordinatorLog = log;
+    this.#coordinatorLog = first?.log ?? [];
     for (const model of second === undefined ? [FIRST] : [FIRST, SECOND]) {
       await vi.waitUntil(() => this.takesRequests(model), { timeout: 30_000, interval: 50 });
     }
@@ -78,6 +81,11 @@ export class SpreadCluster {
       env: { ...identity, ...this.#redis },
       on: host,
     });
+  }
+
+  /** A coordinator of the first model, and its worker. */
+  async startReplica(host: Host): Promise<void> {
+    await Promise.all([this.#startCoordinator(host, FIRST, 1), this.startWorker(host, host)]);
   }
 
   /** The coordinator and the worker of the second model. */
@@ -94,9 +102,9 @@ export class SpreadCluster {
     return spawnService("shard-worker", flags, { env, on: host });
   }
 
-  /** The coordinator's own status. Throws while nobody answers. */
-  async status(): Promise<ClusterStatus> {
-    const address = `${this.#front.address}:${PORTS.coordinatorOps}`;
+  /** The own status of a host's coordinator. Throws while nobody answers. */
+  async status(of = this.#front): Promise<ClusterStatus> {
+    const address = `${of.address}:${PORTS.coordinatorOps}`;
     const options = { security: this.#operator, signal: AbortSignal.timeout(ANSWER_WITHIN_MS) };
     return checkClusterStatus(JSON.parse((await askOperations(address, "/status", options)).body), "The coordinator");
   }

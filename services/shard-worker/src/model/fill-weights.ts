@@ -5,6 +5,8 @@ import { readTensorBytes, type ShardTensor } from "@rhone/model";
 
 /** Pieces of packed weights: as many whole groups of rows as fit, so that what was read is still in a core's cache. */
 const PIECE_BYTES = 1 << 20;
+/** After a piece of that size. It takes 1 to 2 ms to read and pack. */
+const MOST_REST_MS = 20;
 /** Node.js has 4 threads for reading and packing. */
 const MOST_LANES = 4;
 
@@ -52,7 +54,9 @@ export async function fillWeights(
       signal.throwIfAborted();
       done += bytes.byteLength;
       onProgress(done, total);
-      if (rest !== undefined) await sleep(rest() * (performance.now() - startedAt));
+      // On a busy machine a piece waits for a core more than it computes: that is no reason to rest.
+      const most = (MOST_REST_MS * bytes.byteLength) / PIECE_BYTES;
+      if (rest !== undefined) await sleep(Math.min(most, rest() * (performance.now() - startedAt)));
     }
   };
   try {
