@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -71,5 +71,12 @@ describe.runIf(process.platform === "linux")("memory that workers of a machine c
   test("waits for nobody who was killed while claiming", async () => {
     writeFileSync(join(folder, "lock"), "");
     expect(await new MemoryClaim(folder).take(0.5)).toBeGreaterThan(0);
+  });
+
+  test("is claimed without a lock where none can be made, as on a full disk", async () => {
+    let deep = folder; // so deep that no path in it is short enough
+    while (deep.length < 4092) deep += `/${"x".repeat(Math.min(200, Math.max(1, 4091 - deep.length)))}`;
+    mkdirSync(deep, { recursive: true, mode: 0o700 });
+    expect(await new MemoryClaim(deep).take(0.5)).toBeGreaterThan(0);
   });
 });

@@ -102,7 +102,9 @@ async function lock(folder: string): Promise<() => void> {
     try {
       mkdirSync(path);
       return () => rmSync(path, { recursive: true, force: true });
-    } catch {
+    } catch (error) {
+      // A full disk, or a folder that was removed: nobody can claim.
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") return () => {};
       const age = Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
       if (age > LOCK_STALE_MS) rmSync(path, { recursive: true, force: true });
       else await sleep(LOCK_POLL_MS);

@@ -7,7 +7,7 @@ const logger = createLogger({ service: "test", level: "silent" });
 const refusal = new RhoneError("NO_PIPELINE", "The pipeline needs 2 workers.");
 
 /** A worker whose layers others hold. `next`: makes the plan without it. */
-function setUp({ next = vi.fn(), replace = vi.fn() }: { next?: () => never; replace?: () => Promise<void> } = {}) {
+function setUp({ next = vi.fn(), replace = vi.fn() }: { next?: () => void; replace?: () => Promise<void> } = {}) {
   const { member, sent } = fakeMember({ worker: "a" });
   const epoch = { includes: () => true };
   const pipeline = { epoch, giveUp: vi.fn(), mayPlan: vi.fn(), tell: vi.fn() };
@@ -32,7 +32,7 @@ describe("a drain", () => {
   });
 
   it("that fails behind that begins another epoch: this one takes no steps any more", async () => {
-    const next = (): never => {
+    const next = (): void => {
       throw refusal;
     };
     const { departures, member, pipeline, epoch } = setUp({ next });

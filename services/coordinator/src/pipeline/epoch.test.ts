@@ -147,7 +147,9 @@ describe("Epoch", () => {
     expect(await receiver.received(1)).toMatchObject([{ ...mine, step: 7, stepBody }]);
     expect(relayed).toHaveBeenCalledWith(2);
     expect(epoch.linkProven(b, mine)).toBe(false); // of a way that is a straight one
+    expect(epoch.isDetourNeedless).toBe(false);
     expect(epoch.linkProven(a, mine)).toBe(true);
+    expect(epoch.isDetourNeedless).toBe(true);
     expect(routes.detourOf({ from: a, to: b })).toBeNull();
     epoch.break(new RhoneError("EPOCH_CHANGED", "over"));
     await receiver.until(() => receiver.ended.length === 1);

@@ -117,6 +117,11 @@ export class Epoch implements StepLink {
     return [...this.#relays.keys()].map((stage) => stage - 1).sort((a, b) => a - b);
   }
 
+  /** Whether frames make a detour though the way that it avoids has opened. */
+  get isDetourNeedless(): boolean {
+    return this.detours.some((stage) => this.#detourAfter(stage) === null);
+  }
+
   #hopAfter(stage: number): Hop | null {
     const [from, to] = [this.#members[stage], this.#members[stage + 1]];
     return from === undefined || to === undefined ? null : { from, to };

@@ -186,9 +186,11 @@ export class Pipeline implements RegistryListener, ServingPipeline {
     this.#calibrations.receive(member, message);
     const epoch = this.#epoch;
     if (message.broken != null) epoch?.linkBroken(member, message.broken);
-    if (message.proven != null && epoch?.linkProven(member, message.proven)) {
-      void this.#changes.renew(epoch, `Worker ${member.worker} reaches the next stage again.`);
-    }
+    if (message.proven != null && epoch?.linkProven(member, message.proven)) this.#goStraight(epoch);
+  }
+
+  #goStraight(epoch: Epoch): void {
+    void this.#changes.renew(epoch, "Two workers reach each other again.");
   }
 
   /** Calls `changed` whenever the state, the reason or the membership changes. */
@@ -349,6 +351,7 @@ export class Pipeline implements RegistryListener, ServingPipeline {
     const watchdog = setInterval(() => epoch.checkProgress(listener.waitingSince(), stepTimeoutMs), WATCHDOG_MS);
     listener.ready(epoch);
     void this.#changes.grow(); // by those that joined while the stages connected
+    if (epoch.isDetourNeedless) this.#goStraight(epoch); // a worker said so while they did
     const error = await epoch.over;
     clearInterval(watchdog);
     listener.lost(error);

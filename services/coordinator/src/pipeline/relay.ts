@@ -11,7 +11,10 @@ export interface RelayOptions {
   readonly onPassed: (bytes: number) => void;
 }
 
-/** Passes the frames of a stage on to the next one, which does not hear it. It has one frame at a time. */
+/**
+ * Passes the frames of a stage on to the next one, which does not hear it. It takes the next one when one is sent; behind
+ * it gRPC's library reads up to 16 ahead, of which the micro-batches in flight are the bound.
+ */
 export class Relay {
   readonly #options: RelayOptions;
   #link: FrameLink | null = null;

@@ -62,7 +62,8 @@ export class SpareStages {
     const own = plan.stages.filter((stage) => stage.worker === worker);
     const { modelRef: model } = settings;
     try {
-      if (stages.length === 0 && member.spares.length > 0) await loads.holdSpares(member, { model, stages: [] }, over);
+      // It may hold some that this coordinator does not know of.
+      if (stages.length === 0) await loads.holdSpares(member, { model, stages: [] }, over);
       // One after another: the nearest neighbour's is of use before the others are there.
       for (const [index, { stage }] of stages.entries()) {
         await loads.holdSpares(member, { model, stages: [...own, ...stages.slice(0, index + 1)] }, over);

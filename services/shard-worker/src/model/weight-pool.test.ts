@@ -78,6 +78,17 @@ test("who needs what a patient load reads takes over what that has not begun", a
   expect((await patient).readBytes).toBe(layer);
 });
 
+test("memory of weights that another load has not read yet counts once", async () => {
+  const { load, bytesOf } = await scene();
+  const { memoryTotal } = backend.device;
+  onTestFinished(() => void Object.assign(backend.device, { memoryTotal }));
+  Object.assign(backend.device, { memoryTotal: bytesOf({}) });
+  const begun = deferred<void>();
+  const patient = load({}, { isPatient: true, onProgress: () => begun.resolve() });
+  await begun.promise;
+  await Promise.all([load({}), patient]);
+});
+
 test("a load that is aborted keeps nothing, and another one that waits for it reads by itself", async () => {
   const { pool, load, bytesOf } = await scene();
   const abort = new AbortController();

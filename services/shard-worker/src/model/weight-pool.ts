@@ -77,7 +77,8 @@ export class WeightPool {
       const lacking = parts.filter(([key]) => taken.get(key)?.isFilled !== true);
       const bytes = lacking.reduce((sum, [, part]) => sum + bytesOf(part), 0);
       makeRoom(bytes);
-      this.#checkRoom(bytes);
+      // What another load has opened and not filled yet has its memory.
+      this.#checkRoom(parts.reduce((sum, [key, part]) => sum + (taken.has(key) ? 0 : bytesOf(part)), 0));
       for (const [key, part] of parts) if (!taken.has(key)) taken.set(key, use(this.#open(key, part)));
       const readBytes = await this.#fill([...taken.values()], bytes, request);
       signal.throwIfAborted();
