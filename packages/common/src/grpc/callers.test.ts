@@ -1,10 +1,13 @@
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2 } from "node:http2";
 import { connect, type Socket } from "node:net";
 import type { Readable } from "node:stream";
 import { status } from "@grpc/grpc-js";
 import { expect, onTestFinished, test } from "vitest";
+import { openSecurity, type Security } from "../security/security.js";
 import { PLAINTEXT } from "../testing/plaintext.js";
+import { TestAuthority, type TestLeaf } from "../testing/test-authority.js";
 import type { CallerLimits } from "./callers.js";
 import { GrpcServer } from "./channel.js";
 import { flowHandler } from "./flow-server.js";
@@ -13,8 +16,8 @@ import { controlService, pipelineService } from "./services.js";
 const HOST = "127.0.0.1";
 const MiB = 2 ** 20;
 
-async function open(limits: Partial<CallerLimits>): Promise<number> {
-  const server = await GrpcServer.open({ host: HOST, port: 0, security: PLAINTEXT, limits }, (services) => {
+async function open(limits: Partial<CallerLimits>, security: Security = PLAINTEXT): Promise<number> {
+  const server = await GrpcServer.open({ host: HOST, port: 0, security, limits }, (services) => {
     services.addService(pipelineService, { flow: flowHandler(() => ({ accept: () => {} })) });
     services.addService(controlService, { join: (stream: Readable) => stream.resume(), beat: () => {} });
   });
@@ -129,4 +132,36 @@ test("a member's connections have a bound", async () => {
     message: "All callers of this process together may have 1 connections to it.",
   });
   await taken(first);
+});
+
+test("over TLS, members are told apart by their certificates, and a connection without one is a stranger", async () => {
+  const authority = new TestAuthority();
+  onTestFinished(() => authority.close());
+  const certified = (leaf: TestLeaf) => {
+    const config = authority.issue(leaf);
+    const security = openSecurity(config);
+    onTestFinished(() => security.close());
+    const [ca, cert, key] = [config.tlsCa, config.tlsCert, config.tlsKey].map((path) => readFileSync(path ?? ""));
+    return { security, tls: { ca, cert, key, checkServerIdentity: () => undefined } };
+  };
+  const { security } = certified({ role: "coordinator", name: "a" });
+  const port = await open({ connections: 1, strangers: 2, knownWithinMs: 1000 }, security);
+  const [b, c] = ["b", "c"].map((name) => certified({ role: "worker", name }).tls);
+  const session = (tls: typeof b): ClientHttp2Session => {
+    const opened = connectHttp2(`https://${HOST}:${port}`, tls).on("error", () => {});
+    onTestFinished(() => opened.destroy());
+    return opened;
+  };
+  const first = session(b);
+  await taken(first);
+  const second = session(b);
+  expect((await refusal(call(second, pipelineService.flow))).message).toBe(
+    "The worker b may have 1 connections to it.",
+  );
+  const other = session(c);
+  await taken(other);
+  await once(stranger(port), "close");
+  if (!second.closed) await once(second, "close"); // no call of it was admitted
+  await taken(first);
+  await taken(other);
 });
