@@ -188,7 +188,10 @@ export class Pipeline implements RegistryListener, ServingPipeline {
   async drain(member: Member): Promise<void> {
     const { worker } = member;
     const { going } = member.status();
-    if (going !== undefined) throw new RhoneError("INVALID_CONFIG", `Worker ${worker} is ${going} already.`);
+    if (going !== undefined) {
+      const advice = going === "drained" ? " It gets layers again once its process is started again." : "";
+      throw new RhoneError("INVALID_CONFIG", `Worker ${worker} is ${going} already.${advice}`);
+    }
     member.drain = "draining";
     this.#standing.tell();
     try {
