@@ -20,8 +20,8 @@ import { addDownCommand, addUpCommand } from "./commands/up.js";
 const ABOUT = "Serves Mistral 7B and its Llama-architecture siblings from many small machines.";
 
 const EPILOGUE = `
-Exit codes:   0 success, 1 failure, 2 wrong usage or settings, 3 no cluster is running,
-              4 some lines of a batch failed, 130 interrupted
+Exit codes:   0 success, 1 failure, 2 wrong usage or settings, 3 no cluster is running
+              or its gateway does not answer, 4 some lines of a batch failed, 130 interrupted
 Environment:  RHONE_HOME (data directory), RHONE_API_KEY, REDIS_URL, HF_ENDPOINT, HF_TOKEN, NO_COLOR`;
 
 /** The whole command line. `signal` ends a running command; wrong usage throws CommanderError. */

@@ -26,10 +26,10 @@ test("a record whose supervisor is gone is replaced, and its surviving processes
   const crashed = { ...record, supervisor: { ...record?.supervisor, startedAt: "before" }, services: [survivor] };
   await writeFile(dataDir.clusterFile, JSON.stringify(crashed));
   const handedOver: string[] = [];
-  await ClusterClaim.take(dataDir, about, async (processes) => {
+  const claim = await ClusterClaim.take(dataDir, about, async (processes) => {
     handedOver.push(...processes.map(({ name }) => name));
   });
-  expect(handedOver).toEqual(["worker-1"]);
+  expect([handedOver, claim.hasPredecessor]).toEqual([["worker-1"], true]);
   expect(await readClusterRecord(dataDir)).toMatchObject({ supervisor: { pid: process.pid }, state: "starting" });
 });
 

@@ -78,6 +78,7 @@ export async function checkNotRunning(dataDir: DataDir): Promise<void> {
 export class ClusterClaim {
   readonly #dataDir: DataDir;
   #record: ClusterRecord;
+  #hasPredecessor = false;
   #writing: Promise<void> = Promise.resolve();
   #touching: NodeJS.Timeout | undefined;
 
@@ -114,12 +115,20 @@ export class ClusterClaim {
       if (await createFile(dataDir.clusterFile, claim.#text)) return claim.#keepTouching();
       const other = await readClusterRecord(dataDir);
       if (other !== null && isAlive(other.supervisor)) throw alreadyRunning(other, dataDir);
-      if (other !== null) await onLeftover(aliveProcesses(other));
+      if (other !== null) {
+        claim.#hasPredecessor = true;
+        await onLeftover(aliveProcesses(other));
+      }
       await removeLeft(dataDir.clusterFile, async () => {
         const left = await readClusterRecord(dataDir);
         return left === null || !isAlive(left.supervisor);
       });
     }
+  }
+
+  /** Whether a crash had left a record, whose processes have ended only now. */
+  get hasPredecessor(): boolean {
+    return this.#hasPredecessor;
   }
 
   /** Changes the record. Changes are written in order. */

@@ -18,6 +18,14 @@ describe("a data directory without one", () => {
     await expect(urlOfCluster(dataDir)).rejects.toMatchObject({ code: "NOT_RUNNING", message });
   });
 
+  it("says that the last one's supervisor was killed", async () => {
+    const dataDir = await recordedCluster({ supervisor: { name: "supervisor", pid: 4711, startedAt: "long ago" } });
+    await expect(urlOfCluster(dataDir)).rejects.toMatchObject({
+      code: "NOT_RUNNING",
+      message: expect.stringMatching(/ended with its supervisor \(process 4711\), which was killed or crashed\.$/),
+    });
+  });
+
   it("says why the last one failed, and when", async () => {
     const dataDir = await freshDataDir();
     const failure = { code: "OUT_OF_MEMORY", message: "9 GB are needed.", at: "2026-11-25T19:00:00.000Z" };

@@ -7,7 +7,13 @@ import { lastFailure } from "./last-failure.js";
 export async function runningCluster(dataDir: DataDir): Promise<ClusterRecord> {
   const record = await readClusterRecord(dataDir);
   if (record !== null && aliveProcesses(record).length > 0) return record;
-  throw new RhoneError("NOT_RUNNING", `No cluster is running in ${dataDir.root}.`);
+  throw new RhoneError("NOT_RUNNING", `No cluster is running in ${dataDir.root}.${endOf(record)}`);
+}
+
+/** A cluster that ends in order takes its record with it. */
+function endOf(left: ClusterRecord | null): string {
+  if (left === null || left.joined !== undefined) return "";
+  return ` The last one ended with its supervisor (process ${left.supervisor.pid}), which was killed or crashed.`;
 }
 
 /** The URL of its gateway. Throws NOT_RUNNING, with the reason of the last cluster if that failed. */

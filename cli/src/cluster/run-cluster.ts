@@ -59,7 +59,7 @@ export async function runCluster(request: RunRequest): Promise<void> {
   const claim = await ClusterClaim.take(dataDir, about, endProcesses);
   const endOfLogs = boundLogs(dataDir.logs);
   try {
-    await prepare(options, dataDir);
+    await prepare(options, dataDir, claim);
     const password = redis.host?.password;
     if (password !== undefined) await writeFile(dataDir.redisPassword, `${password}\n`, { mode: 0o600 });
     tellPlan(plan, report);
@@ -99,9 +99,12 @@ function tellPlan({ models, pipelines }: LaunchPlan, report: Report): void {
 
 const SIMULATED = "Simulated: no weights are loaded, nothing is computed, and the tokens are meaningless.";
 
+/** A killed process is a zombie before the system has closed its sockets: a second on a machine with much to do. */
+const PREDECESSOR_MS = 5000;
+
 /** After the claim, since it would harm another cluster in the same directory. */
-async function prepare(options: ClusterOptions, dataDir: DataDir): Promise<void> {
-  await checkPortIsFree(options);
+async function prepare(options: ClusterOptions, dataDir: DataDir, { hasPredecessor }: ClusterClaim): Promise<void> {
+  await checkPortIsFree(options, { withinMs: hasPredecessor ? PREDECESSOR_MS : 0 });
   await rm(dataDir.failureFile, { force: true });
   await rotateLogs(dataDir.logs);
 }

@@ -20,7 +20,8 @@ const READY_MS = 60_000;
 const ABOUT = `
 The worker serves on until others hold its layers; then requests wait for a prefill. It stays joined
 without layers: stop it whenever you like (\`rhone leave\` on its machine). It takes layers again once
-its process is started again. One that is stopped in order (SIGTERM) hands its layers over itself.`;
+its process is started again: by \`rhone join\` there, or by \`rhone restart worker-N\` for one of this
+machine. One that is stopped in order (SIGTERM) hands its layers over itself.`;
 
 export function addDrainCommand(program: Command, signal: AbortSignal): void {
   addDataDirFlag(program.command("drain").argument("<worker>", "name from `rhone status`, or how it begins"))

@@ -37,7 +37,7 @@ Examples:
   rhone restart worker-1 coordinator  these two`;
 
 export function addRestartCommand(program: Command, signal: AbortSignal): void {
-  addDataDirFlag(program.command("restart").argument("[names...]", "processes, as in the list of `rhone logs`"))
+  addDataDirFlag(program.command("restart").argument("[names...]", "processes, as `rhone status` lists them"))
     .description("restart the cluster's processes one after another, without an error for clients")
     .option("--json", "print JSON")
     .addHelpText("after", ABOUT)

@@ -16,6 +16,7 @@ test("two looks at the cluster give its rates", async () => {
   expect(error).toBeUndefined();
   expect(stdout).toContain(`${url}\n\nm8  ready\n`);
   expect(stdout).toContain("100 generated (50.0/s)");
+  expect(stdout).toMatch(new RegExp(`\nprocesses  \\w+ \\(${process.pid}\\)\n*$`));
 });
 
 test("every pipeline is shown, by model, and the models that have none", async () => {

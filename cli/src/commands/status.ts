@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fetchStatus, type GatewayCredentials } from "@rhone/client";
 import type { ClusterStatus } from "@rhone/common";
 import type { Command } from "commander";
+import { aliveProcesses } from "../cluster/cluster-record.js";
 import { clusterSecretOf } from "../cluster/cluster-security.js";
 import { runningCluster, urlOfCluster } from "../cluster/find-cluster.js";
 import { formatStatus } from "../cluster/format-status.js";
@@ -49,7 +50,14 @@ export function addStatusCommand(program: Command, signal: AbortSignal): void {
       const asked = json ? statusJson(gateway, access) : statusPage(gateway, access, style);
       const [text] = await Promise.all([asked, warned]);
       console.log(text);
+      if (json !== true && url === undefined && member === null) console.log(`\n${await ownProcesses(dataDir)}`);
     });
+}
+
+/** The names are those of `rhone restart` and `rhone logs`. */
+async function ownProcesses(dataDir: DataDir): Promise<string> {
+  const running = aliveProcesses(await runningCluster(dataDir));
+  return `processes  ${running.map(({ name, pid }) => `${name} (${pid})`).join(", ")}`;
 }
 
 type Access = GatewayCredentials & { readonly signal: AbortSignal };

@@ -43,3 +43,12 @@ test("a port that another program holds is named", async () => {
 test("an address of another machine can't be bound", async () => {
   await expect(checkPortIsFree({ host: "192.0.2.1", port: 0 })).rejects.toMatchObject({ code: "INVALID_CONFIG" });
 });
+
+test("a port that is given up soon is waited for", async () => {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, host, resolve));
+  const { port } = server.address() as { port: number };
+  const free = checkPortIsFree({ host, port }, { withinMs: 15_000 });
+  setImmediate(() => server.close());
+  await free;
+});

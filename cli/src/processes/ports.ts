@@ -1,12 +1,27 @@
 import { createHash } from "node:crypto";
 import { createServer } from "node:net";
-import { type ListenAddress, listenOrExplain } from "@rhone/common";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type ListenAddress, listenOrExplain, toRhoneError } from "@rhone/common";
 
-/** Throws PORT_IN_USE when another program listens there, INVALID_CONFIG when the address can't be bound at all. */
-export async function checkPortIsFree(address: ListenAddress): Promise<void> {
-  const probe = createServer();
-  await listenOrExplain(probe, address);
-  await new Promise<void>((resolve) => probe.close(() => resolve()));
+const POLL_MS = 100;
+
+/**
+ * Throws PORT_IN_USE when another program still listens there after `withinMs`, INVALID_CONFIG when the address can't
+ * be bound at all.
+ */
+export async function checkPortIsFree(address: ListenAddress, { withinMs = 0 } = {}): Promise<void> {
+  const end = performance.now() + withinMs;
+  for (;;) {
+    const probe = createServer();
+    try {
+      await listenOrExplain(probe, address);
+      await new Promise<void>((resolve) => probe.close(() => resolve()));
+      return;
+    } catch (error) {
+      if (toRhoneError(error).code !== "PORT_IN_USE" || performance.now() >= end) throw error;
+      await sleep(POLL_MS);
+    }
+  }
 }
 
 /** A port of the loopback address `host` that is free now; another program may still take it. */

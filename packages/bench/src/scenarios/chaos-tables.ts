@@ -15,7 +15,7 @@ function rowOf({ name, times, gapMs, streams, othersStreams, othersMaxMs }: Faul
 
 function askedLine({ streams, tokens, breaks, refusals, seconds }: ChaosFigures): string {
   const kinds = Object.entries(streams).map(([kind, count]) => `${count} ${kind}`);
-  const met = `connections broken ${breaks} times, requests refused ${refusals} times`;
+  const met = `connections broken or not made ${breaks} times, requests refused ${refusals} times`;
   return `streams: ${kinds.join(", ")}; ${tokens} tokens in ${seconds.toFixed(0)} s; ${met}`;
 }
 

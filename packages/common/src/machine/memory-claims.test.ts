@@ -45,19 +45,20 @@ describe.runIf(process.platform === "linux")("memory that workers of a machine c
     expect(less + more).toBeLessThan(availableMemory() + GiB / 2);
   });
 
-  test("is free again when they end, however they do", async () => {
+  test("is free again when they end, however they do; until then an eighth is everybody's", async () => {
     const claimed = await claimer(`claim.hold(${1e15})`);
-    expect(unclaimedMemory(folder)).toBe(0);
+    expect(unclaimedMemory(folder)).toBeGreaterThan(availableMemory() / 16);
+    expect(unclaimedMemory(folder)).toBeLessThan(availableMemory() / 4);
     claimed.process.kill("SIGKILL");
     await once(claimed.process, "exit");
-    expect(unclaimedMemory(folder)).toBeGreaterThan(0);
+    expect(unclaimedMemory(folder)).toBeGreaterThan(availableMemory() / 2);
     expect(readdirSync(folder)).toEqual([]);
   });
 
   test("is their own first", async () => {
     const claim = new MemoryClaim(folder);
     claim.hold(1e15);
-    expect(unclaimedMemory(folder)).toBeGreaterThan(0);
+    expect(unclaimedMemory(folder)).toBeGreaterThan(availableMemory() / 2);
     claim.close();
     expect(readdirSync(folder)).toEqual([]);
   });
@@ -65,7 +66,7 @@ describe.runIf(process.platform === "linux")("memory that workers of a machine c
   test("is unknown where others may write to the folder", async () => {
     await claimer(`claim.hold(${1e15})`);
     chmodSync(folder, 0o777);
-    expect(unclaimedMemory(folder)).toBeGreaterThan(0);
+    expect(unclaimedMemory(folder)).toBeGreaterThan(availableMemory() / 2);
   });
 
   test("waits for nobody who was killed while claiming", async () => {

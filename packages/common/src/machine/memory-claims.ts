@@ -12,6 +12,8 @@ const LOCK = "lock";
 const LOCK_POLL_MS = 10;
 /** To write a file takes much less: who held it was killed. */
 const LOCK_STALE_MS = 2000;
+/** Of what the machine has left, whatever others claim: they may never use it, and a cluster must start again. */
+const LEAST_SHARE = 1 / 8;
 
 interface Claim {
   readonly startedAt: string;
@@ -20,9 +22,10 @@ interface Claim {
 
 const claimsFolder = (): string => join(tmpdir(), `rhone-memory-${process.getuid?.() ?? 0}`);
 
-/** Bytes that this process may count on: what is available, without what other workers count on. */
+/** Bytes that this process may count on: what is available, without what other workers count on; at least an eighth. */
 export function unclaimedMemory(folder: string = claimsFolder()): number {
-  return Math.max(0, availableMemory() - claimedByOthers(folder));
+  const available = availableMemory();
+  return Math.floor(Math.max(LEAST_SHARE * available, available - claimedByOthers(folder)));
 }
 
 /** What this process counts on, as others see it until it ends. */

@@ -56,7 +56,10 @@ export class Departures {
     const { pipeline, changes, loads, logger } = this.#options;
     const { worker } = member;
     const { going } = member.status();
-    if (going !== undefined) throw new RhoneError("INVALID_CONFIG", `Worker ${worker} is ${going} already.`);
+    if (going !== undefined) {
+      const advice = going === "drained" ? " It gets layers again once its process is started again." : "";
+      throw new RhoneError("INVALID_CONFIG", `Worker ${worker} is ${going} already.${advice}`);
+    }
     member.drain = "draining";
     pipeline.tell();
     try {
