@@ -12,8 +12,8 @@ export interface RelayOptions {
 }
 
 /**
- * Passes the frames of a stage on to the next one, which does not hear it. It takes the next one when one is sent; behind
- * it gRPC's library reads up to 16 ahead, of which the micro-batches in flight are the bound.
+ * Passes the frames of a stage on to the next one, which does not hear it. It takes the next one when one is sent;
+ * behind it gRPC's library reads up to 16 ahead, of which the micro-batches in flight are the bound.
  */
 export class Relay {
   readonly #options: RelayOptions;
