@@ -44,7 +44,7 @@ it("a response in the background that fails says so", async () => {
 it("a response in the background begins again after an outage, with another job", async () => {
   const once = outage(hello);
   const { app, post, read, jobs } = background({}, once);
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date", "performance"] });
   onTestFinished(() => void vi.useRealTimers());
   const { id } = (await post(PATH, { input: "hi", background: true })).json();
   for (let turn = 0; turn < 20 && jobs.length < 2; turn++) await vi.advanceTimersByTimeAsync(1000);
