@@ -1,6 +1,6 @@
 import { connect } from "node:net";
 import { RhoneError, SECRET_HEADER } from "@rhone/common";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { errorBody } from "../request-error.js";
 import { CLUSTER_SECRET, fakeGateway, hello } from "../testing/fake-gateway.js";
 import { spin } from "../testing/spin.js";
@@ -201,6 +201,7 @@ describe("operations", () => {
     spin(15);
     await app.inject(probe);
     expect(written).toBeLessThan(200);
+    await vi.waitFor(() => expect(written).toBe(300), 15_000); // under the stopped clock of another file they never end
   });
 
   it("lists the model, the status and the metrics", async () => {
