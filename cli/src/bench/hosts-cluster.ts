@@ -201,7 +201,7 @@ const TAIL = 1000;
 
 const logOf = ({ host }: Machine): string => join(host.folder, "rhone.log");
 
-/** Those of its record, with its suffix. */
+/** The processes in the machine's record that still run, each named with the machine's suffix. */
 async function processesOf({ dataDir, suffix }: Machine): Promise<readonly ClusterProcess[]> {
   const record = await readClusterRecord(dataDir);
   if (record === null || !isAlive(record.supervisor)) return [];

@@ -54,7 +54,7 @@ export function addStatusCommand(program: Command, signal: AbortSignal): void {
     });
 }
 
-/** The names are those of `rhone restart` and `rhone logs`. */
+/** By the names that `rhone restart` and `rhone logs` take. */
 async function ownProcesses(dataDir: DataDir): Promise<string> {
   const running = aliveProcesses(await runningCluster(dataDir));
   return `processes  ${running.map(({ name, pid }) => `${name} (${pid})`).join(", ")}`;

@@ -58,8 +58,8 @@ function spareShards(
 const lack = ({ stage }: StagePlan, needed: number): SpareShards["lacking"] => ({ stage, needed });
 
 /**
- * The plan for the workers that are left, each with layers that it holds already: those of a lost one go to the worker
- * before it. When the first stages are lost, the last worker, which holds them as the ones that follow, becomes the
+ * The plan for the workers that are left, each with layers that it holds already: a lost worker's go to the one before
+ * it. When the first stages are lost, the last worker, which holds them as the ones that follow, becomes the
  * first stage, and the one before it takes the last worker's layers. As many pages as before, or as many as fit. Null:
  * nobody is lost, some layers are held by nobody in the right place, or one sequence would not fit.
  * `held`: for each worker that is left, what it holds.

@@ -189,7 +189,7 @@ export class LaneConsumer {
       if (!goesBack(error)) throw error;
       // Others shall not believe that this coordinator will have the prompt.
       links.doubt(route);
-      await links.tell().catch(() => {}); // it is told with the next load
+      await links.tell().catch(() => {}); // the next load tells it
       await this.#insist(() => this.#worker.putBack(requestId, token)).catch(() => {}); // or its lock expires
       throw new WaitingError();
     } finally {

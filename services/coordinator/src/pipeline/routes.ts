@@ -6,7 +6,7 @@ const PROVEN_MS = 5000;
 /** Factor by which that grows each time that it closes again soon after, and what it grows to. */
 const LONGER = 4;
 const MOST_PROVEN_MS = 300_000;
-/** A way that has been open for this long is as good as any other. */
+/** After a way has been open for this long, its earlier relapses no longer count. */
 const GOOD_AFTER_MS = 600_000;
 
 /** A hop between two workers. */

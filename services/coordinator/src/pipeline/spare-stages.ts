@@ -27,8 +27,8 @@ export class SpareStages {
   }
 
   /**
-   * A plan for those of the last plan's workers that are left, which load nothing for it; null: nobody is lost, or some
-   * layers are not held where they would have to be.
+   * A plan for the workers that are left of the last plan, which load nothing for it. Null: nobody is lost, or a layer
+   * is not held where it would have to be.
    */
   takeOver(candidates: readonly Member[]): ModelPlan | null {
     const { settings } = this.#options;

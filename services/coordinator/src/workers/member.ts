@@ -87,7 +87,7 @@ export class Member {
 
   /**
    * Whether it has memory for a shard beside the one that it serves with; layers of both are held once. On a CPU, pages
-   * take none until they are used, and those of the shard beside are used once the other one's are freed.
+   * take none until they are used, and the next shard's are used once the present one's are freed.
    */
   hasRoomBeside(next: StagePlan, weights: ModelWeights): boolean {
     if (this.shard === null) return true;
