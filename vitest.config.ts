@@ -30,7 +30,7 @@ export default defineConfig({
           name: "unit",
           include: [
             "{packages,services}/*/src/**/*.test.ts",
-            "cli/src/**/*.test.ts",
+            "{cli,console}/src/**/*.test.ts",
             "scripts/**/*.test.mjs",
             "test/docs/**/*.test.ts",
           ],
@@ -74,7 +74,7 @@ export default defineConfig({
         test: {
           ...system,
           name: "failure",
-          include: ["test/{failure,hosts}/**/*.test.ts", UNCHANGED],
+          include: ["test/{failure,hosts,console}/**/*.test.ts", UNCHANGED],
           maxWorkers: 3,
           sequence: { groupOrder: 3 },
         },

@@ -28,6 +28,8 @@ const ALLOWED = {
     ...anywhere("common", "ggml", "grammar", "model", "planner", "proto", "weights"),
     "@rhone/bench": "bench/",
   },
+  // Types alone: the page knows the cluster by what the gateway sends.
+  console: anywhere("common"),
   // Of the services it starts, the command line imports the settings alone, which it checks before it starts any.
   cli: {
     ...anywhere("bench", "client", "common", "ggml", "identity", "model", "planner"),
@@ -52,9 +54,17 @@ export function problemsOf(root, allowed = ALLOWED) {
   ];
 }
 
+/** What runs in a browser is built into one file, and none of its dependencies is installed with it. */
+const isBundled = (folder) => folder === "console";
+
 function dependencyProblems({ folder, manifest }, imports, allowed) {
   if (allowed === undefined) return [`${folder} has no row in the table of scripts/check-boundaries.mjs`];
-  const listed = { ...manifest.dependencies, ...manifest.optionalDependencies, ...manifest.peerDependencies };
+  const listed = {
+    ...(isBundled(folder) && manifest.devDependencies),
+    ...manifest.dependencies,
+    ...manifest.optionalDependencies,
+    ...manifest.peerDependencies,
+  };
   return imports.flatMap(({ from, specifier, dependency, target }) => {
     if (target !== null && isTest(target)) return [`${from} imports ${target}, which only tests may`];
     if (specifier.startsWith("import(")) return [`${from} has ${specifier}, which no check can follow`];

@@ -84,7 +84,7 @@ export function circlesOf(imports) {
 }
 
 /** A file's room: the first-level folder of `src` that it is in, or its own name without `.ts`. */
-export const roomOf = (path) => path.replace(/^.*?\/src\//, "").replace(/\/.*|\.ts$/, "");
+export const roomOf = (path) => path.replace(/^.*?\/src\//, "").replace(/\/.*|\.tsx?$/, "");
 
 /**
  * Imports from a room to another room that is not on a lower floor. `layers` are the floors, the top one first.

@@ -11,11 +11,11 @@ import { join } from "node:path";
  */
 
 /** Whether only tests use the file: `x.test.ts`, anything in a folder `testing/`, and the older `x.fixture.ts`. */
-export const isTest = (path) => /\.(test|fixture)\.ts$|(^|\/)testing\//.test(path);
+export const isTest = (path) => /\.(test|fixture)\.tsx?$|(^|\/)testing\//.test(path);
 
 /** Packages with TypeScript sources, in alphabetical order. @returns {readonly Package[]} */
 export function readPackages(root) {
-  return ["cli", ...subfolders(root, "packages"), ...subfolders(root, "services")]
+  return ["cli", "console", ...subfolders(root, "packages"), ...subfolders(root, "services")]
     .filter((folder) => existsSync(join(root, folder, "package.json")) && existsSync(join(root, folder, "src")))
     .map((folder) => {
       const files = typescriptFiles(root, `${folder}/src`);
@@ -36,6 +36,6 @@ export function typescriptFiles(root, folder) {
   if (!existsSync(join(root, folder))) return [];
   return readdirSync(join(root, folder), { recursive: true })
     .map((name) => `${folder}/${name.replaceAll("\\", "/")}`)
-    .filter((path) => path.endsWith(".ts") && !/\.d\.ts$|\/(node_modules|dist|generated)\//.test(path))
+    .filter((path) => /\.tsx?$/.test(path) && !/\.d\.ts$|\/(node_modules|dist|generated)\//.test(path))
     .sort();
 }

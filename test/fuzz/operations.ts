@@ -46,19 +46,24 @@ export interface OpenApiDocument {
   readonly paths: Readonly<Record<string, Readonly<Record<string, Described>>>>;
 }
 
-/** Every operation of the document. */
+/** Its answer has no end. */
+const ENDLESS = "/status/stream";
+
+/** Every operation of the document whose answer ends. */
 export function operationsOf({ paths }: OpenApiDocument): readonly Operation[] {
-  return Object.entries(paths).flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, { parameters = [], requestBody, responses }]) => ({
-      method: method.toUpperCase(),
-      path,
-      body: schemaOf(requestBody),
-      query: Object.fromEntries(
-        parameters.filter((one) => one.in === "query").map(({ name, schema }) => [name, schema]),
-      ),
-      answer: schemaOf(responses?.[200]),
-    })),
-  );
+  return Object.entries(paths)
+    .filter(([path]) => path !== ENDLESS)
+    .flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, { parameters = [], requestBody, responses }]) => ({
+        method: method.toUpperCase(),
+        path,
+        body: schemaOf(requestBody),
+        query: Object.fromEntries(
+          parameters.filter((one) => one.in === "query").map(({ name, schema }) => [name, schema]),
+        ),
+        answer: schemaOf(responses?.[200]),
+      })),
+    );
 }
 
 const schemaOf = (content: Content | undefined): JsonSchema | undefined =>

@@ -186,6 +186,7 @@ test("processes for other machines listen for them, on ports beside the door's, 
   const coordinator = coordinatorSpec(open, PIPELINE, {});
   const worker = workerSpec(open, { pipeline: PIPELINE, index: 1, coordinator: "a.lan:7110" });
   const place = { "--host": "0.0.0.0", "--advertise-host": "a.lan" };
+  expect(flagsOf(gatewaySpec(open, undefined).args)).toMatchObject({ "--join-address": "a.lan:7100" });
   expect(flagsOf(coordinator.args)).toMatchObject({ ...place, "--grow": "true" });
   expect(flagsOf(coordinatorSpec(open, PIPELINE, { grpc: "a.lan:99" }).args)).toMatchObject({ "--port": "99" });
   expect(flagsOf(worker.args)).toMatchObject({ ...place, "--port": "7121" });

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { loopbackOf } from "@rhone/common";
+import { hostPort, loopbackOf } from "@rhone/common";
 import { type CliConfig, childEnvironment, commandWriter } from "../config.js";
 import type { DataDir } from "../data-dir.js";
 import { type IdentityPaths, type Listening, workerPort } from "../enrollment/listening.js";
@@ -134,6 +134,7 @@ export function gatewaySpec(sources: SpecSources, previous: Addresses | undefine
     "s3-region": options.s3Region,
     "s3-path-style": options.s3PathStyle,
     auth: options.auth,
+    "join-address": joinAddress(sources),
     "keys-command": commandWriter(dataDir.root)("keys create NAME"),
   };
   return {
@@ -146,6 +147,10 @@ export function gatewaySpec(sources: SpecSources, previous: Addresses | undefine
     logFile: join(dataDir.logs, "gateway.log"),
   };
 }
+
+/** Undefined where no other machine may join, or the port was the system's choice. */
+const joinAddress = ({ listening }: SpecSources): string | undefined =>
+  listening === undefined || listening.port === 0 ? undefined : hostPort(listening.place.advertise, listening.port);
 
 const limitsOf = ({ config }: SpecSources) => ({ hungAfterMs: config.hungAfter * 1000 });
 function withRedis({ redis, dataDir }: SpecSources, identity: IdentityPaths | undefined): NodeJS.ProcessEnv {

@@ -34,6 +34,7 @@ interface KeysOptions {
 interface CreateOptions extends KeysOptions {
   readonly rpm?: number;
   readonly tpm?: number;
+  readonly admin?: boolean;
 }
 
 const limit = wholeNumber({ least: 0, most: 1e12 });
@@ -50,9 +51,11 @@ export function addKeysCommands(program: Command, signal: AbortSignal): void {
     .description("create a key and print its secret, which is shown only once")
     .option("--rpm <n>", "requests per minute; 0 = no limit (default: the gateway's limit)", limit)
     .option("--tpm <n>", "tokens per minute, prompts and answers; 0 = no limit (default: the gateway's limit)", limit)
+    .option("--admin", "it may make and revoke keys over HTTP, and sees everybody's requests in the console")
     .action(async (name: string, options: CreateOptions) => {
-      const { rpm = null, tpm = null } = options;
-      const { key, secret } = newApiKey({ name, requestsPerMinute: rpm, tokensPerMinute: tpm });
+      const { rpm = null, tpm = null, admin } = options;
+      const limits = { requestsPerMinute: rpm, tokensPerMinute: tpm };
+      const { key, secret } = newApiKey({ name, ...limits, ...(admin === true && { isAdmin: true }) });
       const place = await placeOf(options);
       await withStore(place, (store) => store.add(key));
       if (options.json === true) printJson({ ...keyObject(key), secret });
@@ -119,9 +122,9 @@ const printJson = (value: unknown): void => console.log(JSON.stringify(value, nu
 /** One row per key. */
 export function formatKeys(keys: readonly ApiKey[], rhone: CommandWriter): string {
   if (keys.length === 0) return `There are no keys. Create one with: ${rhone("keys create NAME")}`;
-  const rows = keys.map(({ id, name, requestsPerMinute, tokensPerMinute, createdAt }) => [
+  const rows = keys.map(({ id, name, requestsPerMinute, tokensPerMinute, isAdmin, createdAt }) => [
     id,
-    name,
+    isAdmin === true ? `${name} (admin)` : name,
     formatLimit(requestsPerMinute),
     formatLimit(tokensPerMinute),
     formatTime(createdAt),
@@ -135,12 +138,13 @@ function formatLimit(limit: number | null): string {
 }
 
 /** A key without its digest, for JSON. */
-export function keyObject({ id, name, requestsPerMinute, tokensPerMinute, createdAt }: ApiKey) {
+export function keyObject({ id, name, requestsPerMinute, tokensPerMinute, isAdmin, createdAt }: ApiKey) {
   return {
     id,
     name,
     requests_per_minute: requestsPerMinute,
     tokens_per_minute: tokensPerMinute,
+    admin: isAdmin === true,
     created_at: createdAt,
   };
 }

@@ -13,6 +13,15 @@ export {
   type TokenCounts,
   type WorkerStatus,
 } from "./cluster/cluster-status.js";
+export type {
+  ClusterEvent,
+  LiveHello,
+  LivePipeline,
+  LiveSample,
+  LiveTick,
+  QueueDepth,
+  RecentRequest,
+} from "./cluster/live-status.js";
 export { type JoinablePipeline, type Places, placesSchema } from "./cluster/places.js";
 export { hostPort, hostPortSchema, hostSchema, isEveryInterface, loopbackOf } from "./config/host-address.js";
 export {

@@ -3,6 +3,7 @@ import {
   booleanSchema,
   type ConfigOf,
   ggmlDirSetting,
+  hostPortSchema,
   hostSetting,
   hungAfterSetting,
   logLevelSetting,
@@ -33,6 +34,11 @@ export const gatewaySettings = {
     env: "RHONE_OPSLESS",
     schema: booleanSchema.default(false),
     doc: "true = do not serve /metrics and /status on the HTTP port.",
+  },
+  console: {
+    env: "RHONE_CONSOLE",
+    schema: booleanSchema.default(true),
+    doc: "false = do not serve the console (/console), nor what it is made from. --opsless leaves it out, too.",
   },
   redisUrl: redisUrlSetting,
   ...redisFileSettings,
@@ -187,6 +193,17 @@ export const gatewaySettings = {
     env: "RHONE_MOST_READERS",
     schema: count(2).default(1024),
     doc: "Such readers of all streams; an API key has no more of them than it leaves free.",
+  },
+  joinAddress: {
+    env: "RHONE_JOIN_ADDRESS",
+    schema: hostPortSchema.optional(),
+    doc: "host:port where machines join the cluster, for the command that the console shows; `rhone up --listen` sets it.",
+    defaultText: "none",
+  },
+  liveReaders: {
+    env: "RHONE_LIVE_READERS",
+    schema: count(1).default(64),
+    doc: "Clients that may follow /status/stream at a time; an API key has no more of them than it leaves free.",
   },
   streamRecordBytes: {
     env: "RHONE_STREAM_RECORD_BYTES",

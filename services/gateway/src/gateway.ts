@@ -11,6 +11,7 @@ import type { GatewayConfig } from "./config.js";
 import { FileQuota } from "./files/file-quota.js";
 import { FileStore } from "./files/file-store.js";
 import { admit } from "./http/admit.js";
+import { consolePages } from "./http/console-pages.js";
 import { idempotency } from "./http/idempotency.js";
 import { connectionsWithin } from "./http/places.js";
 import { Readers } from "./http/readers.js";
@@ -19,11 +20,14 @@ import { batches } from "./http/routes/batches.js";
 import { files } from "./http/routes/files.js";
 import { generation } from "./http/routes/generation.js";
 import { health } from "./http/routes/health.js";
+import { live } from "./http/routes/live.js";
 import { models } from "./http/routes/models.js";
 import { responses } from "./http/routes/responses.js";
 import { streams } from "./http/routes/streams.js";
 import { tokenize } from "./http/routes/tokenize.js";
 import { buildServer } from "./http/server.js";
+import { LiveFeed, type LiveFeedOptions } from "./live/live-feed.js";
+import { RecentRequests } from "./live/recent-requests.js";
 import { createMetrics } from "./metrics.js";
 import { type GatewayModel, ServedModels } from "./models/served-models.js";
 import type { ClusterState } from "./queue/cluster-state.js";
@@ -39,6 +43,7 @@ export interface Surroundings {
   readonly models: readonly GatewayModel[];
   readonly client: GenerationClient;
   readonly cluster: ClusterState;
+  readonly queueDepths: LiveFeedOptions["queueDepths"];
   readonly storage: ObjectStorage;
   readonly keys: Pick<ApiKeyStore, "get" | "count">;
   readonly limits: RateLimits;
@@ -52,6 +57,8 @@ export interface Surroundings {
   readonly logger: Logger;
 }
 
+const LIVE_SETTINGS = { ofStream: "--live-readers", most: "--live-readers" };
+
 /**
  * Puts a gateway together: the HTTP server, not listening yet, and what runs in the background, not started. Throws
  * INVALID_CONFIG for models with a name in common.
@@ -63,6 +70,9 @@ export function assembleGateway(
   const { requestsPerMinute: requests, tokensPerMinute: tokens } = config;
   const metrics = createMetrics();
   const store = new FileStore(storage);
+  const recent = new RecentRequests();
+  const hasConsole = config.console && !config.opsless;
+  const liveReaders = { ofStream: config.liveReaders, most: config.liveReaders, settings: LIVE_SETTINGS };
   const parts = {
     ...config,
     ...outside,
@@ -74,6 +84,9 @@ export function assembleGateway(
     batches: new BatchStore(storage),
     keyRing: keysRequired(config.auth, config.host) ? new KeyRing(keys) : null,
     defaultLimits: { requests, tokens },
+    recent,
+    feed: new LiveFeed({ ...outside, recent }),
+    liveReaders: new Readers(liveReaders),
     readers: new Readers({ ofStream: config.streamReaders, most: config.mostReaders }),
   };
   const background = new BackgroundResponses({ ...parts, takeLease });
@@ -83,9 +96,13 @@ export function assembleGateway(
     for (const register of [generation, streams, tokenize, files, batches, batchJobs, models, health])
       register(scope, parts);
     responses(scope, { ...parts, background });
+    if (hasConsole) live(scope, parts);
   };
   const mostConnections = connectionsWithin(config.mostConnections, mostOpenFiles(), parts.logger);
-  const app = buildServer({ ...parts, mostConnections, requiresKeys: parts.keyRing !== null, routes });
+  const pages = (scope: FastifyInstance): void => {
+    if (hasConsole) consolePages(scope, parts);
+  };
+  const app = buildServer({ ...parts, mostConnections, requiresKeys: parts.keyRing !== null, pages, routes });
   const { batchesAtOnce: mostBatches, batchLinesInFlight: linesInFlight } = config;
   const input = { mostLines: config.batchMostLines, mostBytes: config.fileLimitBytes };
   const batchRunner = new BatchRunner({ uses: parts, takeLease, mostBatches, linesInFlight, input });

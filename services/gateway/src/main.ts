@@ -23,6 +23,7 @@ import { drain } from "./http/drain.js";
 import { KeptTexts } from "./kept/kept-texts.js";
 import { openModels } from "./models/open-models.js";
 import { redisClusterState } from "./queue/cluster-state.js";
+import { readQueueDepths } from "./queue/queue-depths.js";
 import { RedisGenerationClient } from "./queue/redis-generation-client.js";
 import { OpenResponses } from "./responses/open-responses.js";
 import { ResponseStore } from "./responses/response-store.js";
@@ -107,10 +108,12 @@ await serviceMain(
       background,
       keyRing,
       models: served,
+      feed,
     } = assembleGateway(config, {
       models,
       client,
       cluster: redisClusterState(redis),
+      queueDepths: (models) => readQueueDepths(redis, models),
       storage,
       keys: new ApiKeyStore(redis),
       limits: redisRateLimits(redis),
@@ -128,6 +131,7 @@ await serviceMain(
       logger,
     });
     shutdown.add("model watch", served.watch());
+    shutdown.add("live feed", feed.start());
     const { hurry } = shutdown;
     shutdown.add("http", async () => {
       const { drainTimeoutMs } = config;

@@ -13,6 +13,8 @@ export const apiKeySchema = z.object({
   digest: z.string(),
   requestsPerMinute: limitSchema,
   tokensPerMinute: limitSchema,
+  /** It may make and revoke keys, and sees the requests of all; absent: it may not. */
+  isAdmin: z.literal(true).exactOptional(),
   /** Unix seconds. */
   createdAt: z.number().int(),
 });
@@ -27,7 +29,7 @@ const SECRET = /^rhone_sk_([0-9a-f]{12})_[\w-]{43}$/;
 
 /** Makes a key and its secret: `rhone_sk_`, the key's id, and 256 random bits. */
 export function newApiKey(
-  about: Pick<ApiKey, "name" | "requestsPerMinute" | "tokensPerMinute">,
+  about: Pick<ApiKey, "name" | "requestsPerMinute" | "tokensPerMinute" | "isAdmin">,
   nowMs: number = Date.now(),
 ): { readonly key: ApiKey; readonly secret: string } {
   const id = randomBytes(6).toString("hex");

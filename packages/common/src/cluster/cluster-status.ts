@@ -131,6 +131,11 @@ const clusterStatusSchema = z.object({
    * other. Absent from a coordinator that does not say.
    */
   detours: z.array(z.number()).exactOptional(),
+  /**
+   * Milliseconds of a hop between two processes, a mean over the last steps; null: no step has run in this epoch.
+   * Absent from a coordinator that does not say.
+   */
+  hopMs: z.number().nullable().exactOptional(),
   pages: z.object({ size: z.number(), total: z.number(), free: z.number(), cached: z.number() }),
   sequences: z.object({ running: z.number(), waiting: z.number(), limit: z.number() }),
   tokens: tokenCountsSchema,

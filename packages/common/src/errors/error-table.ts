@@ -37,6 +37,7 @@ export const ERROR_TABLE = {
   TEXT_TOO_COSTLY: row("invalid_request_error", 400, grpcStatus.INVALID_ARGUMENT),
   GRAMMAR_TOO_COSTLY: row("invalid_request_error", 400, grpcStatus.INVALID_ARGUMENT),
   INVALID_API_KEY: row("authentication_error", 401, grpcStatus.UNAUTHENTICATED),
+  FORBIDDEN: row("authentication_error", 403, grpcStatus.PERMISSION_DENIED),
   RATE_LIMIT_EXCEEDED: retryable(row("rate_limit_error", 429, grpcStatus.RESOURCE_EXHAUSTED)),
   IDEMPOTENCY_KEY_IN_USE: retryable(row("invalid_request_error", 409, grpcStatus.ABORTED)),
   IDEMPOTENCY_KEY_REUSED: row("invalid_request_error", 422, grpcStatus.INVALID_ARGUMENT),

@@ -76,7 +76,7 @@ export class Engine {
 
   get counts() {
     const { pages, running, waiting, evictions } = this.#scheduler;
-    return { pages, running, waiting, evictions, tokens: { ...this.#tokens } };
+    return { pages, running, waiting, evictions, tokens: { ...this.#tokens }, hopMs: this.#meter.hopMs };
   }
 
   /** What a request that arrives now would meet, and the tokens that an answer takes. */

@@ -39,6 +39,7 @@ describe("StepMeter", () => {
     // 30 of 62 ms.
     expect(await value("rhone_bubble_ratio")).toBeCloseTo(30 / 62);
     // 40 - 34 ms in 3 hops.
+    expect(meter.hopMs).toBeCloseTo(2);
     expect(await value("rhone_hop_seconds", { le: "0.005" })).toBe(1);
     expect(await value("rhone_hop_seconds", { le: "0.001" })).toBe(0);
   });

@@ -3,6 +3,8 @@ import type { Metrics } from "../metrics.js";
 import type { MicroBatch } from "../scheduler/micro-batch.js";
 
 const MICRO = 1e-6;
+/** What a step adds to the mean time of a hop: it follows the last 20 or so. */
+const HOP_SHARE = 0.05;
 
 /** A step whose result is recorded. Times on the engine's clock, in milliseconds. */
 export interface RecordedStep {
@@ -22,14 +24,21 @@ export class StepMeter {
   /** Seconds of all stages together since the pipeline became ready. */
   #busy = 0;
   #idle = 0;
+  #hopMs: number | null = null;
 
   constructor(metrics: Metrics) {
     this.#metrics = metrics;
   }
 
+  /** Mean milliseconds of a hop over the last steps; null: none has run since the pipeline became ready. */
+  get hopMs(): number | null {
+    return this.#hopMs;
+  }
+
   /** A pipeline is ready: the bubble ratio starts again. */
   attach(stages: number): void {
     this.#stages = stages;
+    this.#hopMs = null;
     this.#busy = 0;
     this.#idle = 0;
   }
@@ -63,7 +72,9 @@ export class StepMeter {
       accounted += busy + overhead + (queuedUs ?? 0) * MICRO;
     }
     // S stages have S + 1 hops, the first and the last to and from the coordinator.
-    metrics.hopSeconds.observe(Math.max(0, ran - accounted) / (this.#stages + 1));
+    const hop = Math.max(0, ran - accounted) / (this.#stages + 1);
+    metrics.hopSeconds.observe(hop);
+    this.#hopMs = this.#hopMs === null ? hop * 1000 : this.#hopMs + HOP_SHARE * (hop * 1000 - this.#hopMs);
     if (this.#busy + this.#idle > 0) metrics.bubbleRatio.set(this.#idle / (this.#busy + this.#idle));
   }
 }

@@ -27,7 +27,7 @@ export interface StatusSources {
 export function clusterStatus(sources: StatusSources): ClusterStatus {
   const { coordinator, address, startedAtMs, model, kvType, activationType, activationBytes } = sources;
   const { pipeline, registry, engine } = sources;
-  const { pages, running, waiting, tokens } = engine.counts;
+  const { pages, running, waiting, tokens, hopMs } = engine.counts;
   return {
     coordinator,
     address,
@@ -44,6 +44,7 @@ export function clusterStatus(sources: StatusSources): ClusterStatus {
     activationBytes,
     workers: registry.members.map((member) => member.status()),
     detours: pipeline.detours,
+    hopMs,
     pages: { size: sources.pageSize, ...pages },
     sequences: { running, waiting, limit: sources.maxSequences },
     tokens,

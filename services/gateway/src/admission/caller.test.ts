@@ -13,11 +13,16 @@ describe("a caller", () => {
     [0, 0, { requests: null, tokens: null }],
     [20, null, { requests: 20, tokens: null }],
   ])("whose key has limits of %s and %s has %j", (requests, tokens, limits) => {
-    expect(callerOf(keyWith(requests, tokens), defaults)).toEqual({ owner: "team", limits });
+    expect(callerOf(keyWith(requests, tokens), defaults)).toEqual({ owner: "team", limits, isAdmin: false });
   });
 
   it("without a key has the defaults and no name", () => {
-    expect(anonymous(defaults)).toEqual({ owner: "", limits: defaults });
+    expect(anonymous(defaults)).toEqual({ owner: "", limits: defaults, isAdmin: false });
+  });
+
+  it("is an admin by a key that was made so", () => {
+    const { key } = newApiKey({ name: "boss", requestsPerMinute: null, tokensPerMinute: null, isAdmin: true });
+    expect(callerOf(key, defaults)).toMatchObject({ owner: "boss", isAdmin: true });
   });
 });
 

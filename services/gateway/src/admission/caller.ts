@@ -11,19 +11,21 @@ export interface Caller {
   /** The name of the API key, which owns files, batches and streams; "" where no keys are required. */
   readonly owner: string;
   readonly limits: Limits;
+  /** Its API key was made with --admin. */
+  readonly isAdmin: boolean;
 }
 
 /** Nobody in particular, where no keys are required. */
-export const anonymous = (defaults: Limits): Caller => ({ owner: "", limits: defaults });
+export const anonymous = (defaults: Limits): Caller => ({ owner: "", limits: defaults, isAdmin: false });
 
 /** The caller that a key belongs to. A limit of 0 lifts the default. */
-export function callerOf({ name, requestsPerMinute, tokensPerMinute }: ApiKey, defaults: Limits): Caller {
+export function callerOf({ name, requestsPerMinute, tokensPerMinute, isAdmin }: ApiKey, defaults: Limits): Caller {
   const limit = (own: number | null | undefined, usual: number | null) => (own === 0 ? null : (own ?? usual));
   const limits = {
     requests: limit(requestsPerMinute, defaults.requests),
     tokens: limit(tokensPerMinute, defaults.tokens),
   };
-  return { owner: name, limits };
+  return { owner: name, limits, isAdmin: isAdmin === true };
 }
 
 interface Owned {

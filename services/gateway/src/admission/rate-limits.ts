@@ -42,14 +42,17 @@ export class RateLimits {
   }
 
   /** Counts a request that fits; null for a caller without a limit. Throws REDIS_UNAVAILABLE. */
-  async takeRequest({ owner, limits }: Caller): Promise<Standing | null> {
+  async takeRequest({ owner, limits }: Pick<Caller, "owner" | "limits">): Promise<Standing | null> {
     const { requests: limit } = limits;
     if (limit === null) return null;
     return standing(await this.#requests.take(nameOf(owner), { limit, points: 1 }).catch(redisUnavailable), limit);
   }
 
   /** Reserves tokens, or none if they exceed the limit; null for a caller without one. Throws REDIS_UNAVAILABLE. */
-  async reserveTokens({ owner, limits }: Caller, tokens: number): Promise<Reservation | null> {
+  async reserveTokens(
+    { owner, limits }: Pick<Caller, "owner" | "limits">,
+    tokens: number,
+  ): Promise<Reservation | null> {
     const { tokens: limit } = limits;
     if (limit === null) return null;
     const left = await this.#tokens.take(nameOf(owner), { limit, points: tokens }).catch(redisUnavailable);

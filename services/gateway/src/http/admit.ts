@@ -31,6 +31,8 @@ declare module "fastify" {
      * a wrong key, RATE_LIMIT_EXCEEDED, REDIS_UNAVAILABLE.
      */
     maySeeInside: () => Promise<boolean>;
+    /** Whether it shows the cluster's secret, or a key that was made with --admin. For requests that have a caller. */
+    readonly mayAdminister: boolean;
   }
 }
 
@@ -44,6 +46,11 @@ export function admit(scope: FastifyInstance, { wrongKeysPerMinute, ...admission
   scope.decorateRequest("caller", null as unknown as Caller);
   scope.decorateRequest("maySeeInside", function (this: FastifyRequest) {
     return maySeeInside({ ...admission, failed }, this);
+  });
+  scope.decorateRequest("mayAdminister", {
+    getter(this: FastifyRequest) {
+      return this.caller.isAdmin || showsSecret(admission, this);
+    },
   });
   // Before the body is read: a client that is refused need not send it.
   scope.addHook("onRequest", async (request, reply) => {
@@ -59,12 +66,15 @@ async function maySeeInside(
   uses: Authentication & Pick<Admission, "clusterSecret">,
   request: FastifyRequest,
 ): Promise<boolean> {
-  const { clusterSecret, keyRing } = uses;
-  if (clusterSecret !== null && isSecret(request.headers[SECRET_HEADER], clusterSecret)) return true;
+  const { keyRing } = uses;
+  if (showsSecret(uses, request)) return true;
   if (keyRing === null || secretIn(request.headers) === undefined) return false;
   await authenticate(uses, request);
   return true;
 }
+
+const showsSecret = ({ clusterSecret }: Pick<Admission, "clusterSecret">, { headers }: FastifyRequest): boolean =>
+  clusterSecret !== null && isSecret(headers[SECRET_HEADER], clusterSecret);
 
 type Authentication = Pick<Admission, "keyRing" | "keysCommand" | "defaultLimits" | "metrics"> & {
   readonly failed: FailedKeys;

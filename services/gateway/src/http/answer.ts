@@ -7,6 +7,7 @@ import type { HeldAnswer } from "../answers/answer-room.js";
 import { type Failing, failureLines, SSE_HEADERS, streamLines } from "../answers/stream-lines.js";
 import { type StreamRecord, type StreamRecords, streamRecordOf } from "../answers/stream-records.js";
 import { type ChoiceEvent, type Writer, wholeAnswer } from "../answers/writer.js";
+import type { RecentRequests } from "../live/recent-requests.js";
 import type { Metrics } from "../metrics.js";
 import type { GenerationClient } from "../queue/generation-client.js";
 import type { PreparedRequest } from "../requests/prepare.js";
@@ -32,6 +33,7 @@ export interface Answering extends Limiting, Sending {
   readonly client: GenerationClient;
   readonly streams: Pick<StreamRecords, "save">;
   readonly metrics: Metrics;
+  readonly recent: Pick<RecentRequests, "observer">;
 }
 
 /** `route`: as the metrics name the endpoint. `held`: given back when the answer is sent. */
@@ -72,6 +74,7 @@ async function run(answering: Answering, reply: FastifyReply, request: RoutedReq
   // The client may ask again under its key, or resume the stream: generation does not end with its connection.
   const detached = claim !== null || (stream && resumable);
   const observers: RunObserver[] = [requestMetrics(answering.metrics, request.route, writer)];
+  observers.push(answering.recent.observer({ ...request, usage: writer.usage }));
   if (reservation !== null) observers.push(new TokenAccount({ reservation, jobs, detached }));
   if (stream && claim !== null) observers.push(claim);
   const leaving = claim === null || stream ? leavingOf(reply) : undefined;

@@ -6,7 +6,11 @@ export interface ReaderLimits {
   readonly ofStream: number;
   /** Readers of all streams. */
   readonly most: number;
+  /** What sets the two; absent: as of streams that are read again. */
+  readonly settings?: { readonly ofStream: string; readonly most: string };
 }
+
+const SETTINGS = { ofStream: "--stream-readers", most: "--most-readers" };
 
 /** What is read again, and by whom. */
 export interface Reading {
@@ -41,16 +45,16 @@ export class Readers {
   }
 
   #check({ stream, owner }: Reading): void {
-    const { ofStream, most } = this.#limits;
+    const { ofStream, most, settings = SETTINGS } = this.#limits;
     const readers = this.#ofStream.of(stream);
     if (readers >= ofStream) {
-      const many = `${readers} readers follow ${stream}, the limit (--stream-readers)`;
+      const many = `${readers} readers follow ${stream}, the limit (${settings.ofStream})`;
       throw new RhoneError("TOO_MANY_READERS", `${many}; close one, or try again shortly.`);
     }
     const held = owner === "" ? 0 : this.#ofOwner.of(owner);
     const free = most - this.#all;
     if (free > 0 && (held === 0 || held < free)) return;
-    const all = `${this.#all} readers follow streams again, of at most ${most} (--most-readers)`;
+    const all = `${this.#all} readers follow streams again, of at most ${most} (${settings.most})`;
     const share = `; ${held} of them are of this API key, which may have no more than it leaves free`;
     throw new RhoneError("TOO_MANY_READERS", `${all}${free > 0 ? share : ""}; try again shortly.`);
   }

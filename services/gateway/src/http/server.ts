@@ -40,6 +40,8 @@ export interface ServerOptions extends AnswersUse {
   /** Whether callers need API keys, for the OpenAPI document. */
   readonly requiresKeys: boolean;
   readonly logger: Logger;
+  /** Adds pages that anybody may read. */
+  readonly pages: (scope: FastifyInstance) => void;
   /** Adds the hooks and routes. */
   readonly routes: (scope: FastifyInstance) => void;
 }
@@ -93,6 +95,7 @@ export function buildServer(options: ServerOptions): FastifyInstance {
   writeJsonInTurns(app);
   endUnsent(app);
   if (corsOrigins.length > 0) app.register(cors, corsOptions(corsOrigins));
+  options.pages(app);
   openapi(app, { requiresKeys });
   // The OpenAPI plugin sees only routes that are registered after it.
   app.register(async (scope) => options.routes(scope));

@@ -18,7 +18,9 @@ const LONGEST_COMPARED = 100;
 export function unrouted(app: FastifyInstance): void {
   const takes = (path: string) => {
     const own = methodsOf(path);
-    const methods = METHODS.filter((method) => own?.has(method) ?? app.findRoute({ method, url: path }) !== null);
+    const methods = METHODS.filter(
+      (method) => own?.has(method) !== false && app.findRoute({ method, url: path }) !== null,
+    );
     return methods.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method]));
   };
   // Before CORS, which takes every OPTIONS for a browser's question about another request.

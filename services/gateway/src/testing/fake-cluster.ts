@@ -31,8 +31,15 @@ export class FakeCluster implements GenerationClient, ClusterState {
     const about = { coordinator: "c1", state, startedAtMs: 1_700_000_000_000, model };
     const worker = { worker: "b-7", address: "10.0.0.7:7200", operations: "10.0.0.7:7201", hostname: "b", pid: 77 };
     const reason = state === "ready" ? null : "Worker b-7 at 10.0.0.7:7200 was lost";
+    const none = { prompt: 0, cached: 0, generated: 0, drafted: 0, accepted: 0 };
+    const figures = {
+      updatedAtMs: 1_700_000_001_000,
+      epoch: 1,
+      sequences: { running: 0, waiting: 0, limit: 4 },
+      tokens: none,
+    };
     const inside = { operations: "10.0.0.1:7101", reason, workers: [worker] };
-    this.statuses = [{ ...about, ...inside } as unknown as ClusterStatus];
+    this.statuses = [{ ...about, ...figures, ...inside } as unknown as ClusterStatus];
   }
 
   async *generate(

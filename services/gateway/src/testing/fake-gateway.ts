@@ -40,6 +40,8 @@ export interface FakeOptions {
   /** Default: 0, no request waits for a pipeline. */
   readonly pipelineWaitMs?: number;
   readonly pingWholeAnswers?: boolean;
+  /** Default: true. */
+  readonly console?: boolean;
   /** Default: a folder that is removed when the server closes. */
   readonly storage?: ObjectStorage;
   /** Default: a silent one. */
@@ -53,6 +55,8 @@ const configOf = ({ keys, keysCommand, defaultLimits, answersBytes, ...times }: 
     {
       RHONE_MODEL_PATH: "none",
       RHONE_GATEWAY_ID: "g1",
+      RHONE_CONSOLE: String(times.console ?? true),
+      RHONE_LIVE_READERS: "2",
       RHONE_REQUEST_TIMEOUT_MS: "5000",
       RHONE_SEND_TIMEOUT_MS: "1000",
       RHONE_BODY_LIMIT_BYTES: "4096",
@@ -96,6 +100,8 @@ export function fakeGateway(script?: Script, state?: ClusterStatus["state"], opt
     models: [model, ...more].map((text) => ({ text, grammars: fakeGrammars })),
     client: cluster,
     cluster,
+    queueDepths: async (models) =>
+      models.map((model) => ({ model, lane: "interactive", waiting: 0, oldestAtMs: null })),
     storage: options.storage ?? new DiskStorage(folder),
     keys: { get: async (id) => keys.find((key) => key.id === id) ?? null, count: async () => keys.length },
     limits: new RateLimits({ requests: memoryBudgets(), tokens: memoryBudgets() }),

@@ -6,11 +6,14 @@ import { isGeneration, OPERATIONS, type Operation } from "./operations.js";
 import { DRESS, home } from "./pages.js";
 import { errorSchema, messagesErrorSchema } from "./response-schemas.js";
 
+/** Of Rhone, as its document says it. */
+export const VERSION = "0.1.0";
+
 const PREFIX = "/docs";
 
 const INFO = {
   title: "Rhone",
-  version: "0.1.0",
+  version: VERSION,
   description:
     "The HTTP APIs of OpenAI, Mistral and Anthropic for models that run on several machines. Point a client of any of " +
     "them at this server. Unsupported fields that would change an answer are refused; unknown fields are ignored.",
@@ -23,6 +26,7 @@ const TAGS: readonly { readonly name: Operation["tag"]; readonly description: st
   { name: "batches", description: "Files of requests that run in the background." },
   { name: "tokenizer", description: "Text to token ids and back." },
   { name: "models", description: "The models that are served." },
+  { name: "cluster", description: "The cluster as the console at /console shows it." },
   { name: "operations", description: "Health, metrics and status. No API key is needed." },
 ];
 

@@ -15,7 +15,7 @@ import { inputItemListSchema, inputTokensSchema, responseDeletedSchema, response
 
 export interface Operation {
   readonly summary: string;
-  readonly tag: "generation" | "responses" | "batches" | "streams" | "tokenizer" | "models" | "operations";
+  readonly tag: "generation" | "responses" | "batches" | "streams" | "tokenizer" | "models" | "cluster" | "operations";
   /** Reads the body. */
   readonly body?: z.ZodType;
   /** Reads the query. */
@@ -212,6 +212,11 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     query: batches.batchJobQuerySchema,
   },
   "POST /v1/batch/jobs/:id/cancel": { summary: "Cancel a batch; finished lines keep their results", tag: "batches" },
+  "GET /status/stream": {
+    summary: "Follow the state of the cluster and of this gateway's requests, each second, as server-sent events",
+    tag: "cluster",
+    gives: [EVENTS],
+  },
   "GET /health": {
     summary: "Liveness: the process answers",
     tag: "operations",

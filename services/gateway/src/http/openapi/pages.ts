@@ -38,6 +38,7 @@ export const DRESS: FastifySwaggerUiOptions = {
 };
 
 const LINKS: readonly { readonly path: string; readonly about: string }[] = [
+  { path: "/console", about: "the cluster as it runs, chats, batches, plans, keys and requests" },
   { path: "/docs", about: "every endpoint, with a form to try it" },
   { path: "/openapi.json", about: "the same for programs: an OpenAPI 3.1 document" },
   { path: "/v1/models", about: "the models that are served" },

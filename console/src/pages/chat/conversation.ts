@@ -1,0 +1,98 @@
+import { signal } from "@preact/signals";
+import { problemOf } from "../../api/ask.ts";
+import { type Answer, extended, type Turn } from "./answer.ts";
+import { AnswerStream } from "./answer-stream.ts";
+import { requestFields, settings } from "./settings.ts";
+
+/** Chunks that come within this time are shown together. */
+const SHOW_MS = 40;
+
+export const turns = signal<readonly Turn[]>([]);
+
+let nextId = 1;
+let running: AnswerStream | undefined;
+
+export const isAnswering = (): boolean =>
+  turns.value.at(-1)?.role === "assistant" && lastAnswer()?.state === "streaming";
+
+const lastAnswer = (): Answer | undefined => turns.value.findLast((turn) => turn.role === "assistant");
+
+/** Asks, behind what was said. */
+export function ask(text: string): void {
+  turns.value = [...turns.value, { role: "user", id: nextId++, text }];
+  void answer();
+}
+
+/** Asks again what an answer answers, and drops what came after it. */
+export function regenerate(answerId: number): void {
+  turns.value = turns.value.slice(
+    0,
+    turns.value.findIndex(({ id }) => id === answerId),
+  );
+  void answer();
+}
+
+/** Asks something else in a question's place, and drops what came after it. */
+export function edit(questionId: number, text: string): void {
+  const at = turns.value.findIndex(({ id }) => id === questionId);
+  turns.value = turns.value.slice(0, at);
+  ask(text);
+}
+
+export function stop(): void {
+  void running?.stop();
+}
+
+export function clear(): void {
+  stop();
+  turns.value = [];
+}
+
+async function answer(): Promise<void> {
+  await running?.stop();
+  const id = nextId++;
+  const empty = { text: "", scored: [], calls: [], problem: "", finish: "", usage: null, firstMs: null, lastMs: null };
+  let current: Answer = { role: "assistant", id, state: "streaming", ...empty };
+  const asked = turns.value;
+  turns.value = [...asked, current];
+  const show = () => {
+    turns.value = turns.value.map((turn) => (turn.id === id ? current : turn));
+  };
+  const startedAt = performance.now();
+  let shownAt = startedAt;
+  let stream: AnswerStream | undefined;
+  try {
+    stream = new AnswerStream({ messages: messagesOf(asked), ...requestFields() });
+    running = stream;
+    for await (const piece of stream.pieces()) {
+      current = extended(current, piece, performance.now() - startedAt);
+      if (performance.now() - shownAt < SHOW_MS) continue;
+      show();
+      shownAt = performance.now();
+    }
+    current = { ...current, state: "ended" };
+  } catch (thrown) {
+    const isStopped = thrown instanceof DOMException && thrown.name === "AbortError";
+    current = isStopped
+      ? { ...current, state: "stopped" }
+      : { ...current, state: "failed", problem: problemOf(thrown) };
+  }
+  show();
+  if (running === stream) running = undefined;
+}
+
+/** The conversation as the API takes it. An answer that failed before it said anything is left out. */
+function messagesOf(said: readonly Turn[]): readonly object[] {
+  const system = settings.system.value.trim();
+  return [
+    ...(system === "" ? [] : [{ role: "system", content: system }]),
+    ...said.flatMap((turn) => {
+      if (turn.role === "user") return [{ role: "user", content: turn.text }];
+      if (turn.text === "" && turn.calls.length === 0) return [];
+      const calls = turn.calls.map(({ id, name, arguments: text }) => {
+        return { id, type: "function", function: { name, arguments: text } };
+      });
+      return [{ role: "assistant", content: turn.text, ...(calls.length > 0 && { tool_calls: calls }) }];
+    }),
+  ];
+}
