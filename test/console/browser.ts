@@ -68,6 +68,11 @@ export class ConsoleBrowser {
     await this.page.getByText("Live", { exact: true }).waitFor();
   }
 
+  /** What the page says now. */
+  text(): Promise<string> {
+    return this.page.getByRole("main").innerText();
+  }
+
   async go(name: string): Promise<void> {
     await this.page.getByRole("navigation").getByRole("link", { name }).click();
     await this.page.getByRole("heading", { level: 1, name }).waitFor();

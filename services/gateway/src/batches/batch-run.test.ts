@@ -120,6 +120,24 @@ describe.each(STORAGES)("$place", ({ open }) => {
     expect(new Set(jobs.map(({ requestId }) => requestId)).size).toBe(9);
   });
 
+  test("a batch that is paused begins no more lines, keeps its counts, and goes on where it was", async () => {
+    const first = new AbortController();
+    const { uses, jobs } = await gateway((job) => {
+      if (jobs.length === 5) first.abort(new RhoneError("SHUTTING_DOWN", "The gateway is stopping."));
+      return hello(job);
+    });
+    const { id } = await newBatchOf(uses, 12);
+    await expect(run(uses, id, first.signal)).rejects.toMatchObject({ code: "SHUTTING_DOWN" });
+    const asked = jobs.length;
+    await uses.batches.pause(id);
+    const rested = await run(uses, id);
+    expect([rested.status, jobs.length]).toEqual(["in_progress", asked]);
+    await uses.batches.resume(id);
+    const batch = await run(uses, id);
+    expect(batch).toMatchObject({ status: "completed", counts: { total: 12, completed: 12, failed: 0 } });
+    expect(idsOf(await entries(uses, batch.outputFileId))).toEqual(customIds(12));
+  });
+
   test("the next owner of a batch runs the lines without a result, and no line twice", async () => {
     const first = new AbortController();
     let answered = 0;

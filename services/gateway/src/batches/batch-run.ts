@@ -44,6 +44,7 @@ export class BatchRun {
   #record: BatchRecord;
   #ending: BatchEnding = "completed";
   #changed = false;
+  #rests = false;
   #savedAtMs = 0;
   /** One check at a time: an older record must not overwrite a newer one. */
   #checking: Promise<void> | undefined;
@@ -55,17 +56,21 @@ export class BatchRun {
     setMaxListeners(0, this.#stop.signal);
   }
 
-  /** Resolves when the batch is over. Rejects with the reason of `handover`, or if it must be tried again. */
-  async run(): Promise<void> {
+  /**
+   * Resolves when the batch is over, or rests and none of its lines runs any more. Rejects with the reason of
+   * `handover`, or if it must be tried again.
+   */
+  async run(): Promise<"over" | "rests"> {
     try {
       if (this.#record.status === "validating") await this.#validate();
-      if (this.#record.status === "in_progress") await this.#process();
+      if (this.#record.status === "in_progress" && !(await this.#process())) return "rests";
       if (this.#record.status === "finalizing") await this.#finalize();
     } catch (error) {
       if (!(error instanceof RhoneError) || error.code !== "NOT_FOUND") throw error;
       this.#options.handover.throwIfAborted();
       await this.#fail([{ code: "file_not_found", message: error.message, param: "input_file_id", line: null }]);
     }
+    return "over";
   }
 
   async #validate(): Promise<void> {
@@ -80,7 +85,8 @@ export class BatchRun {
     await this.#advance("in_progress", { model, counts: { total, completed: 0, failed: 0 } });
   }
 
-  async #process(): Promise<void> {
+  /** Whether every line has its result; otherwise the batch rests. */
+  async #process(): Promise<boolean> {
     const { batches } = this.#options.uses;
     const { id } = this.#record;
     const known = await summarizeResults(batches.results(id));
@@ -98,10 +104,18 @@ export class BatchRun {
       clearInterval(timer);
       this.#options.handover.removeEventListener("abort", giveUp);
       await this.#checking;
+      if (this.#isUnfinished()) await this.#saveCounts(log).catch(() => {});
       await log.close();
     }
     this.#options.handover.throwIfAborted();
+    if (this.#isUnfinished()) return false;
     await this.#advance("finalizing", { ending: this.#ending, outputFileId: newFileId(), errorFileId: newFileId() });
+    return true;
+  }
+
+  #isUnfinished(): boolean {
+    const { total, completed, failed } = this.#record.counts;
+    return this.#rests && this.#ending === "completed" && completed + failed < total;
   }
 
   /** Leaves the batch to a later run when its model is lost. Throws NO_PIPELINE when it is already. */
@@ -114,7 +128,8 @@ export class BatchRun {
   async #runLines(done: ReadonlySet<number>, log: ResultLog): Promise<void> {
     const stop = this.#stop;
     const { linesInFlight: atOnce } = this.#options;
-    await runLines({ lines: this.#input(), done, atOnce, stop, run: (line) => this.#runLine(line, log) });
+    const rests = () => this.#rests;
+    await runLines({ lines: this.#input(), done, atOnce, stop, rests, run: (line) => this.#runLine(line, log) });
     if (stop.signal.aborted && this.#ending === "completed") throw stop.signal.reason;
   }
 
@@ -161,6 +176,8 @@ export class BatchRun {
     const { batches } = this.#options.uses;
     if (Date.now() >= this.#record.expiresAt * 1000) this.#end("expired");
     else if ((await batches.cancelledAt(this.#record.id)) !== null) this.#end("cancelled");
+    // For good: the next run looks again.
+    else this.#rests ||= (await batches.pausedAt(this.#record.id)) !== null;
     if (!this.#changed || Date.now() - this.#savedAtMs < batches.pace.saveMs) return;
     if (this.#record.status !== "in_progress" || this.#options.handover.aborted) return;
     this.#savedAtMs = Date.now();

@@ -139,6 +139,21 @@ describe("the runner", () => {
     expect(fake.taken).toEqual([id]);
   });
 
+  it("leaves a batch that rests alone until it goes on, or its window ends", async () => {
+    const fake = gateway();
+    const [first, second, other] = [await newBatch(fake), await newBatch(fake), await newBatch(fake)];
+    for (const id of [first, second]) await fake.batches.pause(id);
+    fake.runner.start();
+    await expect.poll(() => statusOf(fake, other)).toBe("completed");
+    expect(fake.taken).toEqual([other]);
+    await fake.batches.resume(first);
+    await expect.poll(() => statusOf(fake, first)).toBe("completed");
+    const { expiresAt } = await fake.batches.get(second);
+    vi.useFakeTimers({ toFake: ["Date"], now: expiresAt * 1000 });
+    onTestFinished(() => void vi.useRealTimers());
+    await expect.poll(() => statusOf(fake, second), { timeout: 10_000 }).toBe("expired");
+  });
+
   it("takes a batch that is created here at once", async () => {
     const fake = gateway();
     fake.runner.start();

@@ -28,6 +28,11 @@ export interface BatchRunnerOptions {
   readonly input: InputSize;
 }
 
+interface KnownBatch extends WaitingBatch {
+  /** Unix seconds. */
+  readonly expiresAt: number;
+}
+
 /** Finds batches that no gateway runs, and runs them: keys take turns, each with its oldest. */
 export class BatchRunner {
   readonly #options: BatchRunnerOptions;
@@ -35,8 +40,8 @@ export class BatchRunner {
   readonly #sweeper: Sweeper;
   readonly #running = new Map<string, Promise<void>>();
   readonly #notBeforeMs = new Map<string, number>();
-  /** Of the batches that are not over. */
-  readonly #owners = new Map<string, string>();
+  /** The batches that are not over. */
+  readonly #known = new Map<string, KnownBatch>();
   readonly #turns = new OwnerTurns();
   #cleanedAtMs = 0;
 
@@ -52,7 +57,7 @@ export class BatchRunner {
   }
 
   start(): void {
-    this.#options.uses.batches.whenCreated(() => this.#sweeper.wake());
+    this.#options.uses.batches.whenRunnable(() => this.#sweeper.wake());
     this.#sweeper.start();
   }
 
@@ -66,8 +71,11 @@ export class BatchRunner {
     this.#clean();
     if (!this.#hasRoom()) return;
     const open = await this.#options.uses.batches.openIds();
-    this.#forgetOwners(new Set(open));
-    let waiting = await this.#ownersOf(open.filter((id) => this.#mayTry(id)));
+    this.#forget(new Set(open));
+    const paused = await this.#options.uses.batches.pausedIds();
+    const known = await this.#knownOf(open.filter((id) => this.#mayTry(id)));
+    // One whose window ends while it rests is run to its end.
+    let waiting = known.filter(({ id, expiresAt }) => !paused.has(id) || Date.now() >= expiresAt * 1000);
     while (this.#hasRoom()) {
       const next = this.#turns.next(waiting, (owner) => this.#hasPlace(owner));
       if (next === undefined) return;
@@ -98,20 +106,20 @@ export class BatchRunner {
   #hasPlace(owner: string): boolean {
     if (owner === "") return true;
     const running = [...this.#running.keys()];
-    const own = running.filter((each) => this.#owners.get(each) === owner).length;
+    const own = running.filter((each) => this.#known.get(each)?.owner === owner).length;
     return own < this.#options.mostBatches - running.length;
   }
 
   /** "" also for a batch whose record is missing or can't be read: its run says why. */
-  async #ownersOf(ids: readonly string[]): Promise<readonly WaitingBatch[]> {
-    const unknown = ids.filter((id) => !this.#owners.has(id));
+  async #knownOf(ids: readonly string[]): Promise<readonly KnownBatch[]> {
+    const unknown = ids.filter((id) => !this.#known.has(id));
     const records = await this.#options.uses.batches.readable(unknown);
-    for (const { id, owner = "" } of records) this.#owners.set(id, owner);
-    return ids.map((id) => ({ id, owner: this.#owners.get(id) ?? "" }));
+    for (const { id, owner = "", expiresAt } of records) this.#known.set(id, { id, owner, expiresAt });
+    return ids.map((id) => this.#known.get(id) ?? { id, owner: "", expiresAt: 0 });
   }
 
-  #forgetOwners(open: ReadonlySet<string>): void {
-    for (const id of this.#owners.keys()) if (!open.has(id) && !this.#running.has(id)) this.#owners.delete(id);
+  #forget(open: ReadonlySet<string>): void {
+    for (const id of this.#known.keys()) if (!open.has(id) && !this.#running.has(id)) this.#known.delete(id);
   }
 
   /** false: another gateway runs it. */
@@ -140,16 +148,10 @@ export class BatchRunner {
       const batch = await uses.batches.get(id);
       // The batch is over; its mark outlived a crash.
       if (isOver(batch)) await uses.batches.forgetOpen(id);
-      else
-        await new BatchRun({
-          uses,
-          batch,
-          handover,
-          linesInFlight,
-          input,
-          tickMs: TICK_MS,
-          pauseMs: PAUSE_MS,
-        }).run();
+      else {
+        const options = { uses, batch, handover, linesInFlight, input, tickMs: TICK_MS, pauseMs: PAUSE_MS };
+        if ((await new BatchRun(options).run()) === "rests") uses.logger.info({ batch: id }, "batch rests");
+      }
       this.#notBeforeMs.delete(id);
     } catch (err) {
       const isUnborn = err instanceof RhoneError && err.code === "NOT_FOUND";

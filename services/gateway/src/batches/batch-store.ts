@@ -8,6 +8,7 @@ import { type LineResult, ResultLog, readResults } from "./result-log.js";
 
 const BATCHES = "batches";
 const OPEN = "open";
+const PAUSED = "paused";
 const RESULTS = "results-";
 
 /**
@@ -23,9 +24,18 @@ const isBatchId = (id: string): boolean => /^batch_[0-9a-f]{24}$/.test(id);
 
 const keyOf = (id: string, name: string): string => `${BATCHES}/${id}/${name}`;
 
+/** What was asked of a batch, besides to run. In Unix seconds; null: nobody asked for that. */
+export interface BatchMarks {
+  readonly cancelledAt: number | null;
+  readonly pausedAt: number | null;
+}
+
+export const NO_MARKS: BatchMarks = { cancelledAt: null, pausedAt: null };
+
 /**
  * Batches in the storage, which is the source of truth: `batches/ID/batch.json`, or `end.json` once the batch is over;
- * beside it the result logs, `cancel` once cancellation was requested, and the mark `open/ID` until it is over.
+ * beside it the result logs, `cancel` once cancellation was requested, and the marks `open/ID` until it is over and
+ * `paused/ID` while it is to rest.
  * Gateways that share batches share the storage.
  */
 export class BatchStore {
@@ -34,7 +44,7 @@ export class BatchStore {
   readonly #inTurns = new InTurns();
   /** For work of no request, which requests must not refuse. */
   readonly #inBackground = new InTurns();
-  #onCreated: () => void = () => {};
+  #onRunnable: () => void = () => {};
 
   constructor(storage: ObjectStorage) {
     this.#storage = storage;
@@ -49,9 +59,9 @@ export class BatchStore {
     return this.#storage.pace;
   }
 
-  /** `listener` is called when this process creates a batch. There is one listener. */
-  whenCreated(listener: () => void): void {
-    this.#onCreated = listener;
+  /** `listener` is called when this process creates a batch, or lets one go on. There is one listener. */
+  whenRunnable(listener: () => void): void {
+    this.#onRunnable = listener;
   }
 
   /** From here on some gateway will run the batch, even if this one dies. */
@@ -60,13 +70,15 @@ export class BatchStore {
     await this.#storage.put(`${OPEN}/${record.id}`, record.id);
     await this.save(record);
     await this.#names.add(nameOf(record));
-    this.#onCreated();
+    this.#onRunnable();
   }
 
   /** A final state gets a record of its own, which a late write of an earlier owner cannot undo. */
   async save(record: BatchRecord): Promise<void> {
     await this.#storage.put(keyOf(record.id, isOver(record) ? "end.json" : "batch.json"), JSON.stringify(record));
-    if (isOver(record)) await this.forgetOpen(record.id);
+    if (!isOver(record)) return;
+    await this.forgetOpen(record.id);
+    await this.#storage.delete(`${PAUSED}/${record.id}`);
   }
 
   /** Throws NOT_FOUND and RECORD_UNREADABLE. */
@@ -123,6 +135,7 @@ export class BatchStore {
     if (before !== null) return before;
     const now = Math.floor(nowMs / 1000);
     await this.#storage.put(keyOf(id, "cancel"), JSON.stringify(now));
+    await this.resume(id);
     return now;
   }
 
@@ -131,9 +144,39 @@ export class BatchStore {
     return readRecord(this.#storage, keyOf(id, "cancel"), z.number());
   }
 
+  /** Asks that no more of its lines begin. Returns when that was asked first, in Unix seconds. */
+  async pause(id: string, nowMs: number = Date.now()): Promise<number> {
+    const before = await this.pausedAt(id);
+    if (before !== null) return before;
+    const now = Math.floor(nowMs / 1000);
+    await this.#storage.put(`${PAUSED}/${id}`, JSON.stringify(now));
+    return now;
+  }
+
+  /** Some gateway goes on with it. */
+  async resume(id: string): Promise<void> {
+    await this.#storage.delete(`${PAUSED}/${id}`);
+    this.#onRunnable();
+  }
+
+  /** Since when it rests, in Unix seconds; null: it does not. */
+  pausedAt(id: string): Promise<number | null> {
+    return readRecord(this.#storage, `${PAUSED}/${id}`, z.number());
+  }
+
+  /** Those of all owners that rest. */
+  async pausedIds(): Promise<ReadonlySet<string>> {
+    return new Set((await this.#storage.list(PAUSED)).filter(isBatchId));
+  }
+
+  async marks(id: string): Promise<BatchMarks> {
+    const [cancelledAt, pausedAt] = await Promise.all([this.cancelledAt(id), this.pausedAt(id)]);
+    return { cancelledAt, pausedAt };
+  }
+
   /** The same of each of these batches, in their order. Throws as `InTurns`. */
-  cancelledAll(ids: readonly string[], reader: Reader): Promise<readonly (number | null)[]> {
-    return this.#inTurns.all(ids, (id) => this.cancelledAt(id), reader);
+  marksOfAll(ids: readonly string[], reader: Reader): Promise<readonly BatchMarks[]> {
+    return this.#inTurns.all(ids, (id) => this.marks(id), reader);
   }
 
   /** A log for the results of this owner only. */

@@ -4,6 +4,7 @@ import { RequestError } from "../request-error.js";
 import { testBatch } from "../testing/test-batch.js";
 import { BATCH_ENDPOINT_PATHS, type BatchStatus } from "./batch-record.js";
 import { batchJobListSchema, batchJobRequestSchema, batchRequestSchema, expiresAfterSchema } from "./batch-request.js";
+import { NO_MARKS } from "./batch-store.js";
 import { toMistralJob, toOpenAiBatch } from "./batch-views.js";
 import { answeredLine, refusedLine, unrunEntry } from "./line-entry.js";
 
@@ -23,7 +24,10 @@ describe("the status of a batch", () => {
     ["cancelled", 7, "cancelled", "CANCELLED"],
   ])("%s, cancelled at %s, is %s at OpenAI and %s at Mistral", (status, cancelledAt, openAi, mistral) => {
     const batch = testBatch({ status });
-    expect(toOpenAiBatch(batch, cancelledAt)).toMatchObject({ status: openAi, cancelling_at: cancelledAt });
+    expect(toOpenAiBatch(batch, { cancelledAt, pausedAt: null })).toMatchObject({
+      status: openAi,
+      cancelling_at: cancelledAt,
+    });
     expect(toMistralJob(batch, cancelledAt).status).toBe(mistral);
   });
 });
@@ -35,7 +39,7 @@ describe("the files of a batch", () => {
     ["expired", "file-out"],
   ])("are shown once it is over: %s", (status, id) => {
     const batch = testBatch({ status, ...ended });
-    expect(toOpenAiBatch(batch, null).output_file_id).toBe(id);
+    expect(toOpenAiBatch(batch, NO_MARKS).output_file_id).toBe(id);
     expect(toMistralJob(batch, null).output_file).toBe(id);
   });
 });
@@ -49,7 +53,7 @@ describe("the numbers of a batch", () => {
   });
 
   it("are as OpenAI reports them", () => {
-    expect(toOpenAiBatch(batch, null)).toMatchObject({
+    expect(toOpenAiBatch(batch, NO_MARKS)).toMatchObject({
       request_counts: { total: 5, completed: 3, failed: 2 },
       usage: { input_tokens: 10, input_tokens_details: { cached_tokens: 4 }, output_tokens: 6, total_tokens: 16 },
       in_progress_at: 100,
@@ -76,12 +80,12 @@ describe("the problems of a batch", () => {
 
   it("are listed at OpenAI, and counted by message at Mistral", () => {
     const batch = testBatch({ problems });
-    expect(toOpenAiBatch(batch, null).errors).toEqual({ object: "list", data: problems });
+    expect(toOpenAiBatch(batch, NO_MARKS).errors).toEqual({ object: "list", data: problems });
     expect(toMistralJob(batch, null).errors).toEqual([
       { message: "a", count: 2 },
       { message: "b", count: 1 },
     ]);
-    expect(toOpenAiBatch(testBatch(), null).errors).toBeNull();
+    expect(toOpenAiBatch(testBatch(), NO_MARKS).errors).toBeNull();
   });
 });
 

@@ -1,7 +1,8 @@
 import { type BatchRecord, type BatchStatus, isOver } from "./batch-record.js";
+import type { BatchMarks } from "./batch-store.js";
 
-/** The batch object of OpenAI's API. `cancelledAt`: when cancellation was requested, in Unix seconds. */
-export function toOpenAiBatch(batch: BatchRecord, cancelledAt: number | null) {
+/** The batch object of OpenAI's API, with `paused_at` besides. */
+export function toOpenAiBatch(batch: BatchRecord, { cancelledAt, pausedAt }: BatchMarks) {
   const { reachedAt, usage } = batch;
   const isCancelling = cancelledAt !== null && !isOver(batch);
   const filesAreThere = isOver(batch);
@@ -22,6 +23,7 @@ export function toOpenAiBatch(batch: BatchRecord, cancelledAt: number | null) {
     finalizing_at: reachedAt.finalizing ?? null,
     completed_at: reachedAt.completed ?? null,
     failed_at: reachedAt.failed ?? null,
+    paused_at: isOver(batch) ? null : pausedAt,
     expired_at: reachedAt.expired ?? null,
     cancelling_at: cancelledAt,
     cancelled_at: reachedAt.cancelled ?? null,

@@ -12,6 +12,7 @@ import {
   newBatch,
   ownBatches,
   ownJobs,
+  pauseBatch,
   refuseUsed,
 } from "./own-batches.js";
 import { readResults, summarizeResults } from "./result-log.js";
@@ -239,9 +240,27 @@ describe("cancelling", () => {
     for (const batch of [theirs, ours]) await batches.create(batch);
     const cancel = ({ id, owner = "" }: typeof theirs) => cancelBatch(batches, id, { owner });
     const all = [...Array.from({ length: 100 }, () => cancel(theirs)), cancel(ours)];
-    expect((await Promise.all(all)).every(({ cancelledAt }) => cancelledAt !== null)).toBe(true);
+    expect((await Promise.all(all)).every(({ marks }) => marks.cancelledAt !== null)).toBe(true);
     expect(most).toBe(16);
     expect(begun.indexOf(ours.id)).toBeLessThan(20);
+  });
+
+  it("may rest and go on, until it is cancelled", async () => {
+    const { batches } = await stores();
+    const batch = testBatch({ owner: "team" });
+    await batches.create(batch);
+    const pause = (rests: boolean) => pauseBatch(batches, batch.id, { owner: "team", rests });
+    const { marks } = await pause(true);
+    expect(marks).toEqual({ cancelledAt: null, pausedAt: expect.any(Number) });
+    expect((await pause(true)).marks).toEqual(marks);
+    expect(await batches.pausedIds()).toEqual(new Set([batch.id]));
+    expect((await pause(false)).marks.pausedAt).toBeNull();
+    await pause(true);
+    await cancelBatch(batches, batch.id, { owner: "team" });
+    expect((await pause(true)).marks).toEqual({ cancelledAt: expect.any(Number), pausedAt: null });
+    await expect(pauseBatch(batches, batch.id, { owner: "other", rests: true })).rejects.toMatchObject({
+      code: "NOT_FOUND",
+    });
   });
 
   it("is the owner's alone", async () => {

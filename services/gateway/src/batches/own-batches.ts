@@ -10,7 +10,7 @@ import { mapInTurns } from "../turns.js";
 import { jsonInTurns } from "../write-in-turns.js";
 import { type BatchRecord, isOver, NO_USAGE } from "./batch-record.js";
 import type { BatchJobRequest, batchJobListSchema } from "./batch-request.js";
-import { type BatchStore, newBatchId } from "./batch-store.js";
+import { type BatchMarks, type BatchStore, newBatchId } from "./batch-store.js";
 import { toMistralJob } from "./batch-views.js";
 
 export type BatchOrder = Pick<
@@ -140,24 +140,23 @@ export async function ownJobs(store: BatchStore, query: JobQuery, reader: Reader
 
 async function jobsOf(store: BatchStore, ids: readonly string[], reader: Reader) {
   const records = await store.getAll(ids, reader);
-  const cancelled = await store.cancelledAll(
+  const marks = await store.marksOfAll(
     records.map(({ id }) => id),
     reader,
   );
-  return mapInTurns([...records.entries()], ([place, job]) => toMistralJob(job, cancelled[place] ?? null));
+  return mapInTurns([...records.entries()], ([place, job]) => toMistralJob(job, marks[place]?.cancelledAt ?? null));
 }
 
 export interface OwnBatch {
   readonly batch: BatchRecord;
-  /** In Unix seconds; null: nobody asked for that. */
-  readonly cancelledAt: number | null;
+  readonly marks: BatchMarks;
 }
 
 /** Throws NOT_FOUND, also for another owner's, and as `InTurns`. */
 export function ownBatch(store: BatchStore, id: string, reader: Reader): Promise<OwnBatch> {
   return store.inTurn(reader, async () => {
     const batch = owned(reader.owner, "batch", await store.get(id));
-    return { batch, cancelledAt: await store.cancelledAt(id) };
+    return { batch, marks: await store.marks(id) };
   });
 }
 
@@ -165,7 +164,18 @@ export function ownBatch(store: BatchStore, id: string, reader: Reader): Promise
 export function cancelBatch(store: BatchStore, id: string, reader: Reader): Promise<OwnBatch> {
   return store.inTurn(reader, async () => {
     const batch = owned(reader.owner, "batch", await store.get(id));
-    return { batch, cancelledAt: await (isOver(batch) ? store.cancelledAt(id) : store.requestCancel(id)) };
+    if (!isOver(batch)) await store.requestCancel(id);
+    return { batch, marks: await store.marks(id) };
+  });
+}
+
+/** Lets a batch rest, or go on; does nothing to one that is over or ends. Throws as `ownBatch`. */
+export function pauseBatch(store: BatchStore, id: string, { rests, ...reader }: Reader & { readonly rests: boolean }) {
+  return store.inTurn(reader, async (): Promise<OwnBatch> => {
+    const batch = owned(reader.owner, "batch", await store.get(id));
+    const ends = isOver(batch) || (await store.cancelledAt(id)) !== null;
+    if (!ends) await (rests ? store.pause(id) : store.resume(id));
+    return { batch, marks: await store.marks(id) };
   });
 }
 

@@ -156,6 +156,7 @@ describe("many lines", () => {
       done: new Set([2, 5]),
       atOnce: 3,
       stop: new AbortController(),
+      rests: () => false,
       run: async ({ number }) => {
         most = Math.max(most, ++running);
         ran.push(number);
@@ -176,7 +177,9 @@ describe("many lines", () => {
       await new Promise(setImmediate);
       stop.signal.throwIfAborted();
     };
-    await expect(runLines({ lines: lines(100), done: new Set(), atOnce: 2, stop, run })).rejects.toThrow("disk full");
+    await expect(
+      runLines({ lines: lines(100), done: new Set(), atOnce: 2, stop, rests: () => false, run }),
+    ).rejects.toThrow("disk full");
     expect(stop.signal.reason).toMatchObject({ code: "SHUTTING_DOWN" });
     expect(ran.length).toBeLessThan(5);
   });
@@ -187,7 +190,9 @@ describe("many lines", () => {
       if (number === 3) stop.abort(new RhoneError("CANCELLED", "The batch is cancelled."));
       stop.signal.throwIfAborted();
     };
-    await expect(runLines({ lines: lines(9), done: new Set(), atOnce: 2, stop, run })).resolves.toBeUndefined();
+    await expect(
+      runLines({ lines: lines(9), done: new Set(), atOnce: 2, stop, rests: () => false, run }),
+    ).resolves.toBeUndefined();
   });
 
   it("close their input", async () => {
@@ -201,7 +206,7 @@ describe("many lines", () => {
     }
     const stop = new AbortController();
     const run = async () => stop.abort();
-    await runLines({ lines: input(), done: new Set(), atOnce: 1, stop, run });
+    await runLines({ lines: input(), done: new Set(), atOnce: 1, stop, rests: () => false, run });
     expect(isClosed).toBe(true);
   });
 });

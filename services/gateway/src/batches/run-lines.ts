@@ -8,6 +8,8 @@ export interface LinesRun {
   readonly atOnce: number;
   /** Its signal stops the lines; a line that fails aborts it with SHUTTING_DOWN. */
   readonly stop: AbortController;
+  /** Whether no more lines shall begin; those that run end. */
+  readonly rests: () => boolean;
   readonly run: (line: TextLine) => Promise<void>;
 }
 
@@ -16,14 +18,15 @@ const MOST_CHARACTERS = 32 * 1024 * 1024;
 
 /**
  * Runs lines, `atOnce` at a time and 32 Mi characters at most; the next is read when one has ended. Ends when `stop`
- * aborts. Rejects with the first failure, after the other lines have ended.
+ * aborts, or behind the lines that run when it `rests`. Rejects with the first failure, after the other lines have
+ * ended.
  */
-export async function runLines({ lines, done, atOnce, stop, run }: LinesRun): Promise<void> {
+export async function runLines({ lines, done, atOnce, stop, rests, run }: LinesRun): Promise<void> {
   const source = new LineSource(lines);
   const work = async () => {
     for (;;) {
       const line = await source.take();
-      if (line === undefined || stop.signal.aborted) return;
+      if (line === undefined || stop.signal.aborted || rests()) return;
       try {
         if (!done.has(line.number)) await run(line);
       } finally {

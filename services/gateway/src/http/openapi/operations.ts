@@ -196,6 +196,11 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   "GET /v1/batches": { summary: "List batches", tag: "batches", query: batches.batchListSchema },
   "GET /v1/batches/:id": { summary: "Describe a batch and its progress", tag: "batches" },
   "POST /v1/batches/:id/cancel": { summary: "Cancel a batch; finished lines keep their results", tag: "batches" },
+  "POST /v1/batches/:id/pause": {
+    summary: "Let a batch rest: lines that run end, and no more begin until it is resumed; its window goes on",
+    tag: "batches",
+  },
+  "POST /v1/batches/:id/resume": { summary: "Let a batch that rests go on", tag: "batches" },
   "POST /v1/batch/jobs": {
     summary: "Run requests in the background, in the shape of Mistral's batch jobs",
     tag: "batches",

@@ -47,14 +47,14 @@ export function batchJobs(app: FastifyInstance, uses: BatchJobsUse): void {
   });
   app.get<ById>("/v1/batch/jobs/:id", async ({ params: { id }, query, caller: { owner } }, reply) => {
     const { inline } = parseRequest(batchJobQuerySchema, query);
-    const { batch, cancelledAt } = await ownBatch(store, id, { owner, leaving: leavingOf(reply) });
-    const job = toMistralJob(batch, cancelledAt);
+    const { batch, marks } = await ownBatch(store, id, { owner, leaving: leavingOf(reply) });
+    const job = toMistralJob(batch, marks.cancelledAt);
     if (inline !== true) return job;
     const results = await inlineResults(files, job, bodyLimitBytes);
     return reply.type("application/json; charset=utf-8").send(Readable.from(results, { objectMode: false }));
   });
   app.post<ById>("/v1/batch/jobs/:id/cancel", async ({ params: { id }, caller: { owner } }) => {
-    const { batch, cancelledAt } = await cancelBatch(store, id, { owner });
-    return toMistralJob(batch, cancelledAt);
+    const { batch, marks } = await cancelBatch(store, id, { owner });
+    return toMistralJob(batch, marks.cancelledAt);
   });
 }

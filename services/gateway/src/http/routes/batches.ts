@@ -1,5 +1,6 @@
 import type { FastifyInstance } from "fastify";
 import { batchListSchema, batchRequestSchema } from "../../batches/batch-request.js";
+import { NO_MARKS } from "../../batches/batch-store.js";
 import { toOpenAiBatch } from "../../batches/batch-views.js";
 import {
   type BatchesUse,
@@ -8,6 +9,7 @@ import {
   type OwnBatch,
   ownBatch,
   ownBatches,
+  pauseBatch,
 } from "../../batches/own-batches.js";
 import { parseRequest } from "../../requests/request-fields.js";
 import { leavingOf } from "../answer.js";
@@ -18,7 +20,7 @@ interface ById {
   readonly Params: { readonly id: string };
 }
 
-/** OpenAI's batches: POST, GET /v1/batches; GET /v1/batches/:id; POST /v1/batches/:id/cancel. */
+/** OpenAI's batches: POST, GET /v1/batches; GET /v1/batches/:id; POST /v1/batches/:id/cancel; ours: pause, resume. */
 export function batches(app: FastifyInstance, uses: BatchesUse): void {
   const { batches: store } = uses;
   app.post("/v1/batches", async ({ body, caller: { owner } }) => {
@@ -35,18 +37,18 @@ export function batches(app: FastifyInstance, uses: BatchesUse): void {
       metadata: asked.metadata ?? null,
       outputExpiresAfterS: asked.output_expires_after?.seconds ?? null,
     });
-    return toOpenAiBatch(batch, null);
+    return toOpenAiBatch(batch, NO_MARKS);
   });
   app.get("/v1/batches", async ({ query, caller: { owner } }, reply) => {
     const { after, limit = DEFAULT_LIMIT } = parseRequest(batchListSchema, query);
     const reader = { owner, leaving: leavingOf(reply) };
     const found = await ownBatches(store, { ...reader, after, most: limit + 1 });
     const page = found.slice(0, limit);
-    const cancelled = await store.cancelledAll(
+    const marks = await store.marksOfAll(
       page.map(({ id }) => id),
       reader,
     );
-    const data = page.map((batch, place) => toOpenAiBatch(batch, cancelled[place] ?? null));
+    const data = page.map((batch, place) => toOpenAiBatch(batch, marks[place] ?? NO_MARKS));
     const ends = { first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null };
     return { object: "list", data, ...ends, has_more: found.length > limit };
   });
@@ -56,6 +58,13 @@ export function batches(app: FastifyInstance, uses: BatchesUse): void {
   app.post<ById>("/v1/batches/:id/cancel", async ({ params: { id }, caller: { owner } }) =>
     viewOf(await cancelBatch(store, id, { owner })),
   );
+  for (const [verb, rests] of [
+    ["pause", true],
+    ["resume", false],
+  ] as const)
+    app.post<ById>(`/v1/batches/:id/${verb}`, async ({ params: { id }, caller: { owner } }) =>
+      viewOf(await pauseBatch(store, id, { owner, rests })),
+    );
 }
 
-const viewOf = ({ batch, cancelledAt }: OwnBatch) => toOpenAiBatch(batch, cancelledAt);
+const viewOf = ({ batch, marks }: OwnBatch) => toOpenAiBatch(batch, marks);
