@@ -17,12 +17,15 @@ const ALLOWED = {
   "packages/ggml": anywhere("common", "kernels"),
   "packages/grammar": anywhere("common"),
   "packages/model": anywhere("common", "ggml"),
-  "packages/planner": anywhere("common"),
+  "packages/planner": anywhere("common", "model"),
   "packages/client": anywhere("common"),
   "packages/weights": anywhere("common", "model"),
   "packages/identity": anywhere("common"),
   "packages/bench": anywhere("client", "common", "ggml"),
-  "services/gateway": { ...anywhere("common", "grammar", "model", "weights"), "@rhone/ggml": "text/" },
+  "services/gateway": {
+    ...anywhere("common", "grammar", "model", "weights"),
+    ...{ "@rhone/ggml": "text/", "@rhone/planner": "plans/" },
+  },
   "services/coordinator": anywhere("common", "ggml", "model", "planner", "proto", "weights"),
   "services/shard-worker": {
     ...anywhere("common", "ggml", "grammar", "model", "planner", "proto", "weights"),

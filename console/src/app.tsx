@@ -2,8 +2,12 @@ import { useEffect, useRef } from "preact/hooks";
 import { refusal } from "./api/access.ts";
 import { hello, link } from "./api/live.ts";
 import { KeyDialog, SignedIn } from "./key-dialog.tsx";
+import { BatchesPage } from "./pages/batches/batches-page.tsx";
 import { ChatPage } from "./pages/chat/chat-page.tsx";
 import { ClusterPage } from "./pages/cluster/cluster-page.tsx";
+import { KeysPage } from "./pages/keys/keys-page.tsx";
+import { PlanPage } from "./pages/plan/plan-page.tsx";
+import { RequestsPage } from "./pages/requests/requests-page.tsx";
 import { Icon } from "./parts/icon.tsx";
 import { Notice } from "./parts/notice.tsx";
 import { nextTheme, theme } from "./parts/theme.ts";
@@ -12,6 +16,10 @@ import { PAGES, type PageName, page, TITLES } from "./route.ts";
 const CONTENT: Readonly<Record<PageName, () => preact.JSX.Element>> = {
   cluster: ClusterPage,
   chat: ChatPage,
+  batches: BatchesPage,
+  plan: PlanPage,
+  keys: KeysPage,
+  requests: RequestsPage,
 };
 
 export function App() {

@@ -13,6 +13,7 @@ it.each([
   [count(7_241_732_096), "7.24 B"],
   [count(134_515_008), "135 M"],
   [count(5120), "5,120"],
+  [duration(0), "0 ms"],
   [duration(0.43), "0.4 ms"],
   [duration(84.7), "85 ms"],
   [duration(1420), "1.42 s"],

@@ -32,7 +32,7 @@ const digits = (value: number): string => {
 
 /** Milliseconds: "0.4 ms", "85 ms", "1.42 s", "3 min 20 s". */
 export function duration(ms: number): string {
-  if (ms < 10) return `${ms.toFixed(1)} ms`;
+  if (ms < 10) return ms === 0 ? "0 ms" : `${ms.toFixed(1)} ms`;
   if (ms < 999.5) return `${Math.round(ms)} ms`;
   if (ms < 59_995) return `${digits(ms / 1000)} s`;
   return span(ms);

@@ -1,6 +1,6 @@
 import { signal } from "@preact/signals";
 
-export const PAGES = ["cluster", "chat"] as const;
+export const PAGES = ["cluster", "chat", "batches", "plan", "keys", "requests"] as const;
 export type PageName = (typeof PAGES)[number];
 
 const named = (): PageName => PAGES.find((page) => location.hash === `#/${page}`) ?? "cluster";
@@ -15,4 +15,8 @@ addEventListener("hashchange", () => {
 export const TITLES: Readonly<Record<PageName, string>> = {
   cluster: "Cluster",
   chat: "Chat",
+  batches: "Batches",
+  plan: "Plan",
+  keys: "Keys",
+  requests: "Requests",
 };

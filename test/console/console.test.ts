@@ -1,9 +1,23 @@
+import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect } from "vitest";
 import { RunningCluster } from "../cluster/start-cluster.js";
 import { ConsoleBrowser, hasBrowser, inBrowser } from "./browser.js";
 
 /** Tokens come slowly enough to be stopped, and in any number: they follow a rule. */
 const FLAGS = ["--workers", "3", "--threads", "1", "--simulate", "stage-ms=8", "--auth", "keys"];
+
+const PAGES = ["Cluster", "Chat", "Batches", "Plan", "Keys", "Requests"];
+
+const lineOf = (custom_id: string, changes: object = {}): string =>
+  JSON.stringify({
+    ...{ custom_id, method: "POST", url: "/v1/completions" },
+    body: { prompt: "Once", max_tokens: 16, ignore_eos: true, ...changes },
+  });
+
+const fileOf = (lines: readonly string[], name = "bad.jsonl") => ({
+  ...{ name, mimeType: "application/jsonl" },
+  buffer: Buffer.from(`${lines.join("\n")}\n`),
+});
 
 let cluster: RunningCluster;
 let browser: ConsoleBrowser;
@@ -90,7 +104,7 @@ describe("the console", () => {
 
   inBrowser("goes on with an answer while a worker is killed, and the drawing shows the loss and heals", async () => {
     const { page } = browser;
-    await page.getByLabel("Most tokens").fill("400");
+    await page.getByLabel("Most tokens").fill("300");
     await page.getByLabel("Message", { exact: true }).fill("Count");
     await page.keyboard.press("Enter");
     await browser.go("Cluster");
@@ -103,15 +117,84 @@ describe("the console", () => {
     await expect.poll(() => page.locator(".flow .stage").count(), { timeout: 60_000 }).toBe(3);
     await page.locator(".pill-good", { hasText: "ready" }).waitFor();
     await browser.go("Chat");
-    await expect.poll(() => browser.text(), { timeout: 60_000 }).toMatch(/\+ 400 tokens/);
+    await expect.poll(() => browser.text(), { timeout: 60_000 }).toMatch(/\+ 300 tokens/);
   });
 
-  inBrowser.each(["Cluster", "Chat"])("%s breaks no rule of accessibility, light or dark", async (name) => {
+  inBrowser("says which lines of a file are bad, here and at the gateway", async () => {
+    const { page } = browser;
+    await browser.go("Batches");
+    await page.getByLabel("File of requests").setInputFiles(fileOf([lineOf("a"), "{oops", lineOf("a")]));
+    const problems = page.getByRole("list", { name: "Problems by line" });
+    await expect.poll(() => problems.innerText()).toMatch(/Line 2\s+This is no JSON.*\s+Line 3\s+An earlier line/);
+    expect(await page.getByRole("button", { name: "Run" }).isDisabled()).toBe(true);
+    await page.getByLabel("File of requests").setInputFiles(fileOf([lineOf("a"), lineOf("b", { model: "none" })]));
+    await page.getByRole("button", { name: "Run" }).click();
+    await expect.poll(() => problems.innerText()).toMatch(/Line 2\s+Line 2 asks for none, a model that does not exist/);
+  });
+
+  inBrowser("runs a batch, lets it rest, and saves its answers", async () => {
+    const { page } = browser;
+    const lines = Array.from({ length: 160 }, (_, index) => lineOf(`line-${index}`));
+    await page.getByLabel("File of requests").setInputFiles(fileOf(lines, "good.jsonl"));
+    await page.getByRole("button", { name: "Run" }).click();
+    const batch = page.locator(".batch", { hasText: "good.jsonl" });
+    await batch.getByRole("button", { name: "Pause" }).click();
+    await batch.getByText("paused").waitFor();
+    await batch.getByRole("button", { name: "Resume" }).click();
+    await batch.getByRole("button", { name: "Answers" }).waitFor({ timeout: 60_000 });
+    const [saved] = await Promise.all([
+      page.waitForEvent("download"),
+      batch.getByRole("button", { name: "Answers" }).click(),
+    ]);
+    const answers = readFileSync(await saved.path(), "utf8").trimEnd().split("\n");
+    expect(new Set(answers.map((line) => JSON.parse(line).custom_id)).size).toBe(160);
+  });
+
+  inBrowser("plans with other workers, and says why a plan fails", async () => {
+    const { page } = browser;
+    await browser.go("Plan");
+    await page.getByLabel("Workers").fill("4");
+    await expect.poll(() => page.locator(".plan-stages li").count()).toBe(4);
+    await page.getByLabel("Memory of each, GB").fill("0.001");
+    await page.getByText(/The model does not fit: worker 1/).waitFor();
+  });
+
+  inBrowser("makes a key that works, and revokes it", async () => {
+    const { page } = browser;
+    await browser.go("Keys");
+    await page.getByLabel("Name").fill("intern");
+    await page.getByRole("button", { name: "Make the key" }).click();
+    const secret = await page.locator(".made-key code").innerText();
+    const status = async () =>
+      (await fetch(`${cluster.url}/v1/models`, { headers: { authorization: `Bearer ${secret}` } })).status;
+    expect(await status()).toBe(200);
+    await page.getByRole("button", { name: "Revoke intern" }).click();
+    await page.getByRole("button", { name: "Revoke intern for good" }).click();
+    await expect.poll(() => page.getByRole("cell", { name: "intern" }).count()).toBe(0);
+    await expect.poll(status).toBe(401);
+  });
+
+  inBrowser("shows the last requests with their phases, and reads an answer again", async () => {
+    const { page } = browser;
+    await browser.go("Requests");
+    const row = page.getByRole("row", { name: /chat completions/ }).first();
+    await row.getByRole("button", { name: "Read" }).click();
+    await expect.poll(async () => (await page.locator(".read-again").innerText()).length).toBeGreaterThan(40);
+    expect(await row.innerText()).toMatch(/ok/);
+    expect(await page.getByRole("row", { name: /cancelled/ }).count()).toBe(1);
+  });
+
+  inBrowser.each(PAGES)("%s breaks no rule of accessibility: light or dark, wide or narrow", async (name) => {
+    const { page } = browser;
     await browser.go(name);
     for (const colorScheme of ["light", "dark"] as const) {
-      await browser.page.emulateMedia({ colorScheme });
+      await page.emulateMedia({ colorScheme });
       expect([colorScheme, ...(await browser.violations())]).toEqual([colorScheme]);
     }
+    await page.setViewportSize({ width: 390, height: 844 });
+    expect(await browser.violations()).toEqual([]);
+    expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(390);
+    await page.setViewportSize({ width: 1360, height: 860 });
   });
 
   inBrowser("complained of nothing, and asked nobody but its gateway", () => {

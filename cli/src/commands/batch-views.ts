@@ -7,6 +7,10 @@ export function describeCounts({ request_counts: { total, completed, failed } }:
   return `${completed + failed} of ${total}${failed === 0 ? "" : `, ${failed} failed`}`;
 }
 
+const statusOf = (batch: Batch): string => (isResting(batch) ? "paused" : batch.status);
+
+const isResting = (batch: Batch): boolean => batch.paused_at != null && !isOver(batch);
+
 /** A batch with its files and problems, a line each. */
 export function formatBatch(batch: Batch): string {
   const files = [
@@ -14,7 +18,7 @@ export function formatBatch(batch: Batch): string {
     ...(batch.error_file_id === null ? [] : [`errors  ${batch.error_file_id}`]),
   ];
   const problems = (batch.errors?.data ?? []).map(({ code, message }) => `${code}: ${message}`);
-  return [`${batch.id}  ${batch.status}  ${describeCounts(batch)}  ${batch.endpoint}`, ...files, ...problems].join(
+  return [`${batch.id}  ${statusOf(batch)}  ${describeCounts(batch)}  ${batch.endpoint}`, ...files, ...problems].join(
     "\n",
   );
 }
@@ -22,6 +26,7 @@ export function formatBatch(batch: Batch): string {
 /** What to do with a batch, a line each: wait for it, or get what it has. */
 export function nextCommands(batch: Batch, rhone: CommandWriter): readonly string[] {
   const { id, output_file_id: output, error_file_id: errors } = batch;
+  if (isResting(batch)) return [`To go on with it: ${rhone(`batch resume ${id}`)}`];
   if (!isOver(batch)) {
     return [`To wait for it: ${rhone(`batch wait ${id}`)}`, `Its answers then: ${rhone(`batch download ${id}`)}`];
   }
@@ -35,7 +40,7 @@ export function nextCommands(batch: Batch, rhone: CommandWriter): readonly strin
 export function formatBatches(batches: readonly Batch[]): string {
   const rows = batches.map((batch) => [
     batch.id,
-    batch.status,
+    statusOf(batch),
     describeCounts(batch),
     batch.endpoint,
     formatTime(batch.created_at),

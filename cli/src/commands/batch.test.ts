@@ -154,6 +154,16 @@ it.each(["failed", "expired", "cancelled"])("waiting for a batch that ends %s fa
   expect(error).toMatchObject({ code: "BATCH_FAILED", message: `batch_1 ${ended}.` });
 });
 
+describe("rhone batch pause", () => {
+  it("says that the batch rests, and how it goes on", async () => {
+    const { url, requests } = await gateway({ ...BATCH, status: "in_progress", paused_at: 5 });
+    const { stdout, stderr } = await runCommand("batch", "pause", "batch_1", "--url", url);
+    expect(stdout).toMatch(/^batch_1 {2}paused /);
+    expect(stderr).toMatch(/batch resume batch_1/);
+    expect(requests[0]).toMatchObject({ method: "POST", path: "/v1/batches/batch_1/pause" });
+  });
+});
+
 describe("rhone batch cancel", () => {
   it("prints the batch as it is then", async () => {
     const { url, requests } = await gateway({ ...BATCH, status: "cancelling" });

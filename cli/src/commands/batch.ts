@@ -55,18 +55,26 @@ export function addBatchCommands(program: Command, signal: AbortSignal): void {
   withJson(batch.command("wait").argument("<id>"))
     .description(`wait until a batch has ended; ${ENDS}`)
     .action(async (id: string, options: BatchOptions) => waitFor(id, options, signal));
-  withJson(batch.command("cancel").argument("<id>"))
-    .description("stop a batch and keep the answers so far")
-    .action(async (id: string, options: BatchOptions) => {
-      const { batches, rhone } = await openGateway(options, signal);
-      print(await batches.cancel(id), options, rhone);
-    });
+  for (const what of ["pause", "resume", "cancel"] as const) {
+    withJson(batch.command(what).argument("<id>"))
+      .description(TELLS[what])
+      .action(async (id: string, options: BatchOptions) => {
+        const { batches, rhone } = await openGateway(options, signal);
+        print(await batches.tell(id, what), options, rhone);
+      });
+  }
   addGatewayFlags(batch.command("download").argument("<id>"))
     .description("print the results of a batch that has ended")
     .option("--errors", "the error file instead of the output file")
     .option("-o, --out <file>", "file to write, instead of standard output", outputFile)
     .action(async (id: string, options: DownloadOptions) => download(await openGateway(options, signal), id, options));
 }
+
+const TELLS = {
+  pause: "begin no more lines of a batch; those that run end",
+  resume: "go on with a batch that was paused",
+  cancel: "stop a batch and keep the answers so far",
+} as const;
 
 function addSubmitCommand(batch: Command, signal: AbortSignal): void {
   withJson(batch.command("submit"))

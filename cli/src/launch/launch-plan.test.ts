@@ -8,7 +8,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { freshDataDir } from "../testing/recorded-cluster.js";
 import type { ClusterOptions } from "./cluster-options.js";
 import { hintAfter, type PipelinePlan, planLaunch } from "./launch-plan.js";
-import { modelRequest } from "./model-request.js";
+import { modelRequest } from "@rhone/planner";
 
 const folder = mkdtempSync(join(tmpdir(), "rhone-launch-"));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -14,7 +14,7 @@ import type { DataDir } from "../data-dir.js";
 import { formatBytes, formatCount } from "../terminal/format.js";
 import type { ClusterOptions } from "./cluster-options.js";
 import { type DefaultWorkers, defaultWorkers, type Machine, memoryOf, threadsOf } from "./default-workers.js";
-import type { PlannableModel } from "./model-request.js";
+import type { PlannableModel } from "@rhone/planner";
 
 /** A model of a cluster. */
 export interface ModelPlan {

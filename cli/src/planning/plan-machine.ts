@@ -12,7 +12,7 @@ import {
 import type { ClusterOptions } from "../launch/cluster-options.js";
 import type { Machine } from "../launch/default-workers.js";
 import type { Division } from "../launch/launch-plan.js";
-import { modelRequest } from "../launch/model-request.js";
+import { modelRequest } from "@rhone/planner";
 import { plural } from "../terminal/format.js";
 import type { TaskLine } from "../terminal/task-line.js";
 import { calibrateMachine, type MachineCalibration } from "./calibrate-machine.js";

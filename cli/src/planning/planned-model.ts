@@ -12,7 +12,7 @@ import {
   resolveModel,
   synthesize,
 } from "@rhone/model";
-import type { PlannableModel } from "../launch/model-request.js";
+import type { PlannableModel } from "@rhone/planner";
 
 /** Layers that are timed: enough to keep the processor's caches cold. */
 const TIMED_BYTES = 400e6;

@@ -21,6 +21,8 @@ interface ChartProps {
   readonly lines: readonly ChartLine[];
   readonly format: (value: number) => string;
   readonly height?: number;
+  /** The values are whole numbers. */
+  readonly whole?: boolean;
 }
 
 const SECONDS = 1000;
@@ -28,7 +30,7 @@ const SECONDS = 1000;
 const SPAN_S = 120;
 
 /** Lines over time, the latest at the right. What they say last is in words, too. */
-export function Chart({ label, atMs, lines, format, height = 132 }: ChartProps) {
+export function Chart({ label, atMs, lines, format, height = 132, whole = false }: ChartProps) {
   const place = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const painted = repaint.value;
@@ -38,7 +40,7 @@ export function Chart({ label, atMs, lines, format, height = 132 }: ChartProps) 
   useEffect(() => {
     const element = place.current;
     if (element === null) return;
-    plot.current = new uPlot(optionsOf(lines, format, { width: element.clientWidth, height }), data, element);
+    plot.current = new uPlot(optionsOf({ lines, format, whole }, { width: element.clientWidth, height }), data, element);
     const watch = new ResizeObserver(() => plot.current?.setSize({ width: element.clientWidth, height }));
     watch.observe(element);
     return () => {
@@ -73,9 +75,11 @@ export function Chart({ label, atMs, lines, format, height = 132 }: ChartProps) 
   );
 }
 
+/** Steps between two lines of the grid. */
+const WHOLE_STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000];
+
 function optionsOf(
-  lines: readonly ChartLine[],
-  format: (value: number) => string,
+  { lines, format, whole }: Pick<ChartProps, "lines" | "format"> & { readonly whole: boolean },
   size: { readonly width: number; readonly height: number },
 ): uPlot.Options {
   const style = getComputedStyle(document.documentElement);
@@ -91,7 +95,11 @@ function optionsOf(
     scales: { x: { time: true, range: (_, min, max) => [Math.min(min, max - SPAN_S), max] }, y: { range: fromZero } },
     axes: [
       { ...axis, grid: { show: false }, space: 70, size: 22, values: (_, at) => at.map(clock) },
-      { ...axis, grid, space: 32, size: 52, gap: 4, values: (_, at) => at.map((value) => format(value)) },
+      {
+        ...{ ...axis, grid, space: 32, size: 52, gap: 4 },
+        ...(whole && { incrs: WHOLE_STEPS }),
+        values: (_, at) => at.map((value) => format(value)),
+      },
     ],
     series: [
       {},

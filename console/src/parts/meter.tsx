@@ -2,7 +2,7 @@ import { percent } from "../format.ts";
 
 export interface MeterPart {
   readonly share: number;
-  readonly kind: "main" | "second" | "third";
+  readonly kind: "main" | "second" | "third" | "bad";
 }
 
 interface MeterProps {

@@ -50,7 +50,7 @@ describe("BatchClient", () => {
 
   it("quotes ids in paths", async () => {
     const { url, requests } = await serve((_, response) => response.end(JSON.stringify(batch("cancelling"))));
-    await clientOf(url).cancel("a/../b");
+    await clientOf(url).tell("a/../b", "cancel");
     expect(requests[0]).toMatchObject({ method: "POST", path: "/v1/batches/a%2F..%2Fb/cancel" });
   });
 

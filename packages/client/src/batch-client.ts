@@ -17,6 +17,8 @@ const batchSchema = z.looseObject({
   status: z.string(),
   /** Unix seconds. */
   created_at: z.number(),
+  /** Since when it rests, in Unix seconds; absent at a gateway of an earlier version. */
+  paused_at: z.number().nullish(),
   output_file_id: z.string().nullable(),
   error_file_id: z.string().nullable(),
   request_counts: z.object({ total: z.number(), completed: z.number(), failed: z.number() }),
@@ -85,8 +87,9 @@ export class BatchClient {
     return this.#batch(`/v1/batches/${encodeURIComponent(id)}`);
   }
 
-  cancel(id: string): Promise<Batch> {
-    return this.#batch(`/v1/batches/${encodeURIComponent(id)}/cancel`, { method: "POST" });
+  /** Pausing lets lines that run end; resuming and cancelling end the rest. */
+  tell(id: string, what: "pause" | "resume" | "cancel"): Promise<Batch> {
+    return this.#batch(`/v1/batches/${encodeURIComponent(id)}/${what}`, { method: "POST" });
   }
 
   /** The batch every `pollMs` until it has ended. Tolerates a gateway that is away for up to 60 polls. */

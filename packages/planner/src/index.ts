@@ -1,6 +1,7 @@
 export { type Calibration, mergeCalibrations, type RawSpeed } from "./calibration.js";
 export { type CountChoice, type CountRequest, chooseWorkerCount } from "./choose-worker-count.js";
 export { firstVisiblePosition, type KvShape, livePages } from "./kv-shape.js";
+export { modelRequest, type PageOptions, type PlannableModel } from "./model-request.js";
 export { bytesBeyond, heldBytes, type ModelWeights, type ShardRange } from "./model-weights.js";
 export { groupSizes, type PipelineTimes, slowestStageMs, sumOfStagesMs } from "./pipeline-times.js";
 export { type ModelPlan, planModel, SERVING_DEFAULTS } from "./plan-model.js";

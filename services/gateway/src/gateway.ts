@@ -19,6 +19,8 @@ import { batchJobs } from "./http/routes/batch-jobs.js";
 import { batches } from "./http/routes/batches.js";
 import { files } from "./http/routes/files.js";
 import { generation } from "./http/routes/generation.js";
+import { keys as keyRoutes } from "./http/routes/keys.js";
+import { plan } from "./http/routes/plan.js";
 import { health } from "./http/routes/health.js";
 import { live } from "./http/routes/live.js";
 import { models } from "./http/routes/models.js";
@@ -45,7 +47,7 @@ export interface Surroundings {
   readonly cluster: ClusterState;
   readonly queueDepths: LiveFeedOptions["queueDepths"];
   readonly storage: ObjectStorage;
-  readonly keys: Pick<ApiKeyStore, "get" | "count">;
+  readonly keys: Pick<ApiKeyStore, "get" | "count" | "add" | "list" | "revoke">;
   readonly limits: RateLimits;
   readonly streams: StreamRecords;
   readonly idempotency: IdempotencyRecords;
@@ -96,6 +98,8 @@ export function assembleGateway(
     for (const register of [generation, streams, tokenize, files, batches, batchJobs, models, health])
       register(scope, parts);
     responses(scope, { ...parts, background });
+    keyRoutes(scope, { ...parts, keys });
+    plan(scope, parts);
     if (hasConsole) live(scope, parts);
   };
   const mostConnections = connectionsWithin(config.mostConnections, mostOpenFiles(), parts.logger);

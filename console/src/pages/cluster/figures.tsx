@@ -84,6 +84,7 @@ export function Charts() {
         <Chart
           label="Sequences"
           atMs={atMs}
+          whole
           format={number}
           lines={[
             { label: "running", colour: "--line-1", values: of("running"), filled: true },

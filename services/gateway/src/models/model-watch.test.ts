@@ -1,7 +1,7 @@
 import type { ClusterStatus } from "@rhone/common";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { status } from "../testing/coordinator-status.js";
-import { fakeGrammars } from "../testing/fake-gateway.js";
+import { fakeGrammars, fakeSummary } from "../testing/fake-gateway.js";
 import { fakeModel } from "../testing/fake-model.js";
 import { ModelWatch } from "./model-watch.js";
 import { ServedModels } from "./served-models.js";
@@ -16,7 +16,7 @@ function cluster() {
     if (state.failure !== undefined) throw state.failure;
     return state.coordinators;
   };
-  const models = new ServedModels([{ text: fakeModel(), grammars: fakeGrammars }], { coordinators });
+  const models = new ServedModels([{ text: fakeModel(), grammars: fakeGrammars, summary: fakeSummary }], { coordinators });
   return { state, open: () => ModelWatch.open(models, undefined) };
 }
 

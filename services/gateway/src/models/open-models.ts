@@ -1,5 +1,6 @@
 import type { ConfigOf, Logger, Shutdown } from "@rhone/common";
 import { GrammarBuilder } from "@rhone/grammar";
+import { inspectModel } from "@rhone/model";
 import { openHeader } from "@rhone/weights";
 import { loadTextModel } from "../text/text-model.js";
 import type { modelSettings } from "./model-settings.js";
@@ -56,5 +57,6 @@ async function openModel(
   const vocabulary = () => text.grammarVocabulary();
   const grammars = new GrammarBuilder({ vocabulary, limits: { timeoutMs, memoryBytes, most, withinMs } });
   shutdown.add(`grammars of ${text.name}`, () => grammars.close());
-  return { text, grammars };
+  let summary: ReturnType<GatewayModel["summary"]> | undefined;
+  return { text, grammars, summary: () => (summary ??= inspectModel(path)) };
 }

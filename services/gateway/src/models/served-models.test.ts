@@ -1,7 +1,7 @@
 import type { ClusterStatus } from "@rhone/common";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { status } from "../testing/coordinator-status.js";
-import { fakeGrammars } from "../testing/fake-gateway.js";
+import { fakeGrammars, fakeSummary } from "../testing/fake-gateway.js";
 import { fakeModel } from "../testing/fake-model.js";
 import { readyCoordinator, ServedModels } from "./served-models.js";
 
@@ -13,7 +13,7 @@ const serving = (coordinator: string, name: string, fingerprint = name, changes:
 
 const model = (name: string, aliases: readonly string[] = []) => ({
   text: fakeModel({ name, aliases, fingerprint: name }),
-  grammars: fakeGrammars,
+  grammars: fakeGrammars, summary: fakeSummary,
 });
 
 const served = (

@@ -1,5 +1,6 @@
 import { type ClusterStatus, RhoneError } from "@rhone/common";
 import type { GrammarBuilder } from "@rhone/grammar";
+import type { ModelSummary } from "@rhone/model";
 import type { ClusterState } from "../queue/cluster-state.js";
 import type { TextModel } from "../text/text-model.js";
 import { LatelyServed } from "./lately-served.js";
@@ -10,6 +11,8 @@ const WATCH_MS = 1000;
 export interface GatewayModel {
   readonly text: TextModel;
   readonly grammars: Pick<GrammarBuilder, "build">;
+  /** Reads what plans need of its file's header. Throws the errors of a damaged file. */
+  readonly summary: () => Promise<Pick<ModelSummary, "config" | "weightBytes" | "nParameters">>;
 }
 
 /** A model with the coordinators that serve it, ready or not. */

@@ -4,7 +4,7 @@ import { describe, expect, it, vi } from "vitest";
 import { ServedModels } from "../models/served-models.js";
 import type { ClusterState } from "../queue/cluster-state.js";
 import { FakeCluster } from "../testing/fake-cluster.js";
-import { fakeGrammars } from "../testing/fake-gateway.js";
+import { fakeGrammars, fakeSummary } from "../testing/fake-gateway.js";
 import { fakeModel } from "../testing/fake-model.js";
 import { spin } from "../testing/spin.js";
 import { turnsDuring } from "../testing/turns-during.js";
@@ -38,7 +38,7 @@ interface Changes {
 }
 
 const preparation = ({ model = fakeModel(), cluster = new FakeCluster() }: Changes = {}): Preparation => ({
-  models: new ServedModels([{ text: model, grammars: fakeGrammars }], cluster),
+  models: new ServedModels([{ text: model, grammars: fakeGrammars, summary: fakeSummary }], cluster),
   gatewayId: "g1",
 });
 

@@ -10,6 +10,7 @@ import { RateLimits } from "../admission/rate-limits.js";
 import { StreamRecords } from "../answers/stream-records.js";
 import { gatewaySettings } from "../config.js";
 import { assembleGateway, type Surroundings } from "../gateway.js";
+import type { GatewayModel } from "../models/served-models.js";
 import { OpenResponses, type OpenSet } from "../responses/open-responses.js";
 import { ResponseStore } from "../responses/response-store.js";
 import { DiskStorage } from "../storage/disk/disk-storage.js";
@@ -89,21 +90,43 @@ export const fakeGrammars = {
   },
 };
 
+/** Four layers of a megabyte each. */
+export const fakeSummary: GatewayModel["summary"] = async () => {
+  const layers = [1e6, 1e6, 1e6, 1e6];
+  const config = { dim: 64, nLayers: 4, nKvHeads: 2, headDim: 32, contextLength: 64, slidingWindow: 0 };
+  const weightBytes = { layers, embedding: 5e5, head: 5e5, total: 5e6 };
+  return { config: config as Awaited<ReturnType<GatewayModel["summary"]>>["config"], weightBytes, nParameters: 5e6 };
+};
+
+/** Keys in memory, those that exist first. */
+function fakeKeys(existing: readonly ApiKey[]): Surroundings["keys"] {
+  const keys = [...existing];
+  return {
+    get: async (id) => keys.find((key) => key.id === id) ?? null,
+    count: async () => keys.length,
+    list: async () => keys,
+    add: async (key) => void keys.push(key),
+    revoke: async (id) => {
+      const at = keys.findIndex((key) => key.id === id);
+      return at === -1 ? [] : keys.splice(at, 1);
+    },
+  };
+}
+
 /** A gateway without Redis: token ids are bytes, and its cluster answers by `script`. */
 export function fakeGateway(script?: Script, state?: ClusterStatus["state"], options: FakeOptions = {}) {
-  const { keys = [] } = options;
   const [model = fakeModel({ callToken: options.callToken }), ...more] = options.models ?? [];
   const cluster = new FakeCluster(script, state);
   const redis = new FakeRedis();
   const folder = join(tmpdir(), `rhone-storage-${randomUUID()}`);
   const gateway = assembleGateway(configOf(options), {
-    models: [model, ...more].map((text) => ({ text, grammars: fakeGrammars })),
+    models: [model, ...more].map((text) => ({ text, grammars: fakeGrammars, summary: fakeSummary })),
     client: cluster,
     cluster,
     queueDepths: async (models) =>
       models.map((model) => ({ model, lane: "interactive", waiting: 0, oldestAtMs: null })),
     storage: options.storage ?? new DiskStorage(folder),
-    keys: { get: async (id) => keys.find((key) => key.id === id) ?? null, count: async () => keys.length },
+    keys: fakeKeys(options.keys ?? []),
     limits: new RateLimits({ requests: memoryBudgets(), tokens: memoryBudgets() }),
     streams: new StreamRecords(redis.kept),
     idempotency: new IdempotencyRecords(redis.kept),

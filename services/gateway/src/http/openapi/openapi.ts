@@ -27,6 +27,7 @@ const TAGS: readonly { readonly name: Operation["tag"]; readonly description: st
   { name: "tokenizer", description: "Text to token ids and back." },
   { name: "models", description: "The models that are served." },
   { name: "cluster", description: "The cluster as the console at /console shows it." },
+  { name: "keys", description: "API keys, for callers whose own was made with --admin." },
   { name: "operations", description: "Health, metrics and status. No API key is needed." },
 ];
 

@@ -6,16 +6,18 @@ import { chatRequestSchema } from "../../requests/prepare-chat.js";
 import { completionRequestSchema } from "../../requests/prepare-completion.js";
 import { embeddingRequestSchema } from "../../requests/prepare-embeddings.js";
 import { fimRequestSchema } from "../../requests/prepare-fim.js";
+import { planAnswerSchema, planRequestSchema } from "../../plans/what-if.js";
 import { modelQuerySchema } from "../../requests/request-fields.js";
 import * as responses from "../../requests/responses/response-fields.js";
 import { detokenizeRequestSchema, tokenizeRequestSchema } from "../../requests/tokenize.js";
 import { chatCompletionSchema, completionSchema, embeddingListSchema, messageSchema } from "./generation-schemas.js";
+import { keyDeletedSchema, keyListSchema, keyRequestSchema, madeKeySchema } from "./key-schemas.js";
 import * as answers from "./response-schemas.js";
 import { inputItemListSchema, inputTokensSchema, responseDeletedSchema, responseSchema } from "./responses-schemas.js";
 
 export interface Operation {
   readonly summary: string;
-  readonly tag: "generation" | "responses" | "batches" | "streams" | "tokenizer" | "models" | "cluster" | "operations";
+  readonly tag: "generation" | "responses" | "batches" | "streams" | "tokenizer" | "models" | "cluster" | "keys" | "operations";
   /** Reads the body. */
   readonly body?: z.ZodType;
   /** Reads the query. */
@@ -217,6 +219,20 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     query: batches.batchJobQuerySchema,
   },
   "POST /v1/batch/jobs/:id/cancel": { summary: "Cancel a batch; finished lines keep their results", tag: "batches" },
+  "POST /v1/plan": {
+    summary: "Predict layers, pages and speed of a served model on workers that are not there",
+    tag: "cluster",
+    body: planRequestSchema,
+    answer: planAnswerSchema,
+  },
+  "GET /v1/keys": { summary: "List the API keys; for admins", tag: "keys", answer: keyListSchema },
+  "POST /v1/keys": {
+    summary: "Make an API key, whose secret is told once; for admins",
+    tag: "keys",
+    body: keyRequestSchema,
+    answer: madeKeySchema,
+  },
+  "DELETE /v1/keys/:id": { summary: "Revoke an API key; for admins", tag: "keys", answer: keyDeletedSchema },
   "GET /status/stream": {
     summary: "Follow the state of the cluster and of this gateway's requests, each second, as server-sent events",
     tag: "cluster",

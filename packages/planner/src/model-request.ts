@@ -1,6 +1,7 @@
+import type { KvTypeName } from "@rhone/common";
 import { type ModelSummary, pageBytesPerLayer, type WeightSizes } from "@rhone/model";
-import { type CountRequest, SERVING_DEFAULTS } from "@rhone/planner";
-import type { ClusterOptions } from "./cluster-options.js";
+import type { CountRequest } from "./choose-worker-count.js";
+import { SERVING_DEFAULTS } from "./plan-model.js";
 
 type PlannedConfig = "dim" | "nLayers" | "nKvHeads" | "headDim" | "contextLength" | "slidingWindow";
 
@@ -11,7 +12,15 @@ export interface PlannableModel {
 }
 
 /** The options of a cluster that decide what its pages take. */
-export type PageOptions = Pick<ClusterOptions, "kvType" | "slidingWindow" | "context" | "maxSequences" | "maxRows">;
+export interface PageOptions {
+  readonly kvType: KvTypeName;
+  /** Positions that a token sees; 0 = all; absent: as the model's file says. */
+  readonly slidingWindow?: number | undefined;
+  /** Longest sequence. */
+  readonly context?: number | undefined;
+  readonly maxSequences?: number | undefined;
+  readonly maxRows?: number | undefined;
+}
 
 /**
  * A model as the planner sees it, with the settings that a coordinator would have by these options. A context beyond
