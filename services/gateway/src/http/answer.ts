@@ -76,8 +76,9 @@ async function run(answering: Answering, reply: FastifyReply, request: RoutedReq
   if (stream && claim !== null) observers.push(claim);
   const leaving = claim === null || stream ? leavingOf(reply) : undefined;
   if (!stream) observers.push(request.held);
-  const generated = runRequest({ ...generating(answering.client, { ...request, detached }), leaving, observers });
-  const events = request.around?.(generated) ?? generated;
+  const generated = generating(answering.client, { ...request, detached, queued: () => claim?.queued() });
+  const run = runRequest({ ...generated, leaving, observers });
+  const events = request.around?.(run) ?? run;
   if (!stream) return sendWhole(reply, { writer, events, sending: answering });
   const keep = resumable && record !== undefined ? () => save(answering, record) : undefined;
   const lines = streamLines(events, { writer, choices: jobs.length, withIds: keep !== undefined });

@@ -3,6 +3,19 @@ import type { GenerationEvent, GenerationJob, QueuedJob } from "@rhone/common";
 /** Enough of a job to find it after it was submitted. */
 export type JobAddress = Pick<GenerationJob, "requestId" | "replyTo" | "model" | "lane" | "keyId">;
 
+/**
+ * What there is of the jobs of a request. absent: neither jobs nor logs; open: some job waits or runs; cut: no job,
+ * and some log has no end; ended: all logs have their end.
+ */
+export type JobsState = "absent" | "open" | "cut" | "ended";
+
+export interface GenerateOptions {
+  /** The sequence goes on when its reader stops. */
+  readonly detached: boolean;
+  /** Called once the job is in the queue: from here on it outlives this gateway. */
+  readonly queued?: (() => void) | undefined;
+}
+
 /** Generates sequences somewhere else. */
 export interface GenerationClient {
   /**
@@ -14,7 +27,7 @@ export interface GenerationClient {
   generate(
     job: GenerationJob,
     signal: AbortSignal,
-    options?: { readonly detached: boolean },
+    options?: GenerateOptions,
   ): AsyncGenerator<GenerationEvent, void, undefined>;
 
   /** All events of a sequence that some gateway submitted. Stopping early cancels nothing. */
@@ -25,6 +38,9 @@ export interface GenerationClient {
 
   /** Whether a sequence's last event is there. Throws REDIS_UNAVAILABLE, and RECORD_UNREADABLE. */
   hasEnded(job: JobAddress): Promise<boolean>;
+
+  /** Of the jobs of one request. Throws REDIS_UNAVAILABLE, and RECORD_UNREADABLE. */
+  stateOf(jobs: readonly JobAddress[]): Promise<JobsState>;
 
   /** Ends a sequence, queued or running. Does nothing to one that has ended. */
   cancel(job: QueuedJob): Promise<void>;

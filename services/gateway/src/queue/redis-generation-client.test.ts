@@ -36,6 +36,20 @@ it("a sequence has ended when its token log's last event says so", async () => {
   await expect(client.hasEnded(job)).rejects.toMatchObject({ code: "RECORD_UNREADABLE" });
 });
 
+it("the jobs of a request are absent, open, cut or ended", async () => {
+  const { client, log, redis } = await openClient();
+  const jobs = Array.from({ length: 100 }, (_, choice) => testJob({ requestId: `r-${choice}` }));
+  expect(await client.stateOf(jobs)).toBe("absent");
+  redis.entries.add("r-99"); // the others are queued later, or have ended
+  expect(await client.stateOf(jobs)).toBe("open");
+  log.push(encodeEvent(event()));
+  expect(await client.stateOf(jobs)).toBe("open");
+  redis.entries.clear();
+  expect(await client.stateOf(jobs)).toBe("cut");
+  log.push(encodeEvent(last));
+  expect(await client.stateOf(jobs)).toBe("ended");
+});
+
 describe("a generation", () => {
   it("goes onto the queue of its lane, and comes back over the gateway's channel", async () => {
     const { client, announce, interactive, commands } = await openClient();

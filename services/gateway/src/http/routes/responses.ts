@@ -149,6 +149,7 @@ async function runInBackground(uses: ResponsesUse, reply: FastifyReply, fields: 
   freeBody(reply.request);
   if (fields.stream !== true) return sendJson(reply, response);
   await reply.request.claim?.generates({ record: generation, stream: true, withIds: false });
+  reply.request.claim?.queued();
   const reading = { stream: response.id, owner };
   return uses.readers.admit(reading, () =>
     resumeResponse(uses, reply, { record: generation, after: -1, isOver: false }),
