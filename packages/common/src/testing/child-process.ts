@@ -46,11 +46,15 @@ export class TestChild {
   }
 
   /** Resolves with the next message of that kind. */
-  async answer<T>(kind: string): Promise<T> {
-    for (;;) {
-      const message = (await this.message()) as { readonly kind?: string };
-      if (message.kind === kind) return message as T;
-    }
+  answer<T>(kind: string): Promise<T> {
+    return new Promise((resolve) => {
+      const look = (message: Announcement | Pulse): void => {
+        if (message.kind !== kind) return;
+        this.process.off("message", look);
+        resolve(message as T);
+      };
+      this.process.on("message", look);
+    });
   }
 
   /** Resolves with the exit code, or the signal that killed it, after all output was read. */
