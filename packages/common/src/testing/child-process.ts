@@ -47,13 +47,14 @@ export class TestChild {
 
   /** Resolves with the next message of that kind. */
   answer<T>(kind: string): Promise<T> {
+    // One listener for all of the wait: messages that are read together are emitted in one turn.
     return new Promise((resolve) => {
-      const look = (message: Announcement | Pulse): void => {
+      const listener = (message: { readonly kind?: string }): void => {
         if (message.kind !== kind) return;
-        this.process.off("message", look);
+        this.process.off("message", listener);
         resolve(message as T);
       };
-      this.process.on("message", look);
+      this.process.on("message", listener);
     });
   }
 
