@@ -21,7 +21,10 @@ const recordSchema = z.object({
   fingerprint: z.string(),
   /** Present once the request is answered. */
   answer: z.object({ status: z.number(), contentType: z.string(), body: z.string() }).exactOptional(),
-  /** Present once the request is about to generate: from it any gateway can write the answer. `withIds`: its events have ids. */
+  /**
+   * Present once the request is about to generate: from it any gateway can write the answer. `withIds`: its events have
+   * ids.
+   */
   generation: z.object({ record: streamRecordSchema, stream: z.boolean(), withIds: z.boolean() }).exactOptional(),
 });
 

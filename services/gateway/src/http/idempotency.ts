@@ -122,8 +122,8 @@ function inUse(metrics: IdempotencyUse["metrics"]): RequestError {
 }
 
 /**
- * Whether nothing is left of a generation that was queued: its request runs again. Throws IDEMPOTENCY_KEY_IN_USE for one
- * that is not queued yet: its gateway is about to, or has died, and the key is free within `CLAIM_TTL_S`.
+ * Whether nothing is left of a generation that was queued: its request runs again. Throws IDEMPOTENCY_KEY_IN_USE for
+ * one that is not queued yet: its gateway is about to, or has died, and the key is free within `CLAIM_TTL_S`.
  */
 async function isGone(
   { client, idempotency: records, metrics }: IdempotencyUse,
