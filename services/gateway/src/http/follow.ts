@@ -15,7 +15,8 @@ import type { GenerationClient } from "../queue/generation-client.js";
 import { LostJobs } from "../requests/lost-jobs.js";
 import { replayMetrics } from "../requests/run-observers.js";
 import { following, runRequest } from "../requests/run-request.js";
-import { leavingOf, type Sending, sendStream, sendWhole, whenSent } from "./answer.js";
+import { type Sending, sendStream, sendWhole, whenSent } from "./answer.js";
+import { leavingOf } from "./leaving.js";
 import type { Readers } from "./readers.js";
 
 /** What following a generation takes. */

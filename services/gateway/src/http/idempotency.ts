@@ -10,8 +10,9 @@ import type {
 } from "../admission/idempotency-records.js";
 import { addressesOf, isInBackground } from "../answers/stream-records.js";
 import { RequestError } from "../request-error.js";
-import { leavingOf, whenSent } from "./answer.js";
+import { whenSent } from "./answer.js";
 import { type Following, replayGeneration } from "./follow.js";
+import { leavingOf } from "./leaving.js";
 import { isGeneration, operationOf } from "./openapi/operations.js";
 
 /** What keeping to Idempotency-Keys takes. */

@@ -21,8 +21,8 @@ export interface GenerationClient {
   /**
    * Generates one sequence: its events in order, each exactly once, up to the one with `finish`. Throws a RhoneError
    * when the generation fails or its deadline passes, and the reason of `signal` when it is aborted. A reader that
-   * stops early cancels the sequence, unless it is `detached` or the reason is SHUTTING_DOWN: then it goes on, and
-   * submitting the same job again finds it.
+   * stops early cancels the sequence, unless it is `detached`, or of a batch and the reason is SHUTTING_DOWN: then it
+   * goes on, and submitting the same job again finds it.
    */
   generate(
     job: GenerationJob,

@@ -120,7 +120,7 @@ export class RedisGenerationClient implements GenerationClient {
       clearInterval(resubmission);
       release();
       this.#inboxes.close(job, inbox);
-      if (!finished && !detached && !isHandedOver(signal)) await this.cancel(job);
+      if (!finished && !detached) await this.#stop(job, signal);
     }
   }
 
@@ -135,6 +135,16 @@ export class RedisGenerationClient implements GenerationClient {
     } finally {
       this.#inboxes.close(job, inbox);
     }
+  }
+
+  /**
+   * When this gateway ends, a batch is handed over to another one, and a client that waits is told at once, even while
+   * Redis is away.
+   */
+  async #stop(job: GenerationJob, { aborted, reason }: AbortSignal): Promise<void> {
+    const isEnding = aborted && reason instanceof RhoneError && reason.code === "SHUTTING_DOWN";
+    if (!isEnding) await this.cancel(job);
+    else if (job.lane !== "batch") void this.cancel(job);
   }
 
   cancel(job: QueuedJob): Promise<void> {
@@ -271,11 +281,6 @@ function readEntry(entry: string, requestId: string): GenerationEvent {
     const message = `The token log of ${requestId} was written by another version of the coordinator; send the request again.`;
     throw new RhoneError("RECORD_UNREADABLE", message, { cause });
   }
-}
-
-/** Whether another gateway goes on with the generation. */
-function isHandedOver({ aborted, reason }: AbortSignal): boolean {
-  return aborted && reason instanceof RhoneError && reason.code === "SHUTTING_DOWN";
 }
 
 function throwFailure({ finish }: GenerationEvent): void {

@@ -22,8 +22,9 @@ import { inputOf, readConversation } from "../../responses/read-conversation.js"
 import { isOver, type ResponseRecord, type ResponseView } from "../../responses/response-record.js";
 import type { RecordReader, ResponseStore } from "../../responses/response-store.js";
 import { timeLeft } from "../../turns.js";
-import { leavingOf, whenSent } from "../answer.js";
+import { whenSent } from "../answer.js";
 import { type Following, resumeResponse } from "../follow.js";
+import { leavingOf } from "../leaving.js";
 import { reserveTokens } from "../rate-limiting.js";
 import { sendJson } from "../send-json.js";
 import { arrivalOf, counted, freeBody, type GenerationUse, generate } from "./generation.js";
