@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import {
   type Announcement,
@@ -44,6 +45,8 @@ export interface StopTimes {
  */
 export class ServiceProcess {
   readonly name: string;
+  /** In messages: "Worker 1". */
+  readonly title: string;
   readonly pid: number;
   /** The addresses that it listens on. Rejects as `ended` resolves when it ends before it listens. */
   readonly listening: Promise<Addresses>;
@@ -54,17 +57,20 @@ export class ServiceProcess {
   /** Why it ended. Never rejects. */
   readonly ended: Promise<RhoneError>;
   readonly #child: ChildProcess;
+  #wasTold = false;
   #fatal: RhoneError | undefined;
   #isStopping = false;
 
   private constructor(spec: ServiceSpec, child: ChildProcess) {
     this.name = spec.name;
+    this.title = spec.title;
     this.pid = child.pid ?? 0;
     this.#child = child;
     this.ended = new Promise((resolve) => {
       child.once("error", (error) => resolve(this.#describeEnd(spec, error.message)));
       child.once("exit", (code, signal) => {
-        resolve(this.#fatal ?? this.#describeEnd(spec, signal === null ? `exit code ${code}` : `signal ${signal}`));
+        const how = signal === null ? `exit code ${code}` : `signal ${signal}`;
+        void lastMessages(child).then(() => resolve(this.#fatal ?? this.#describeEnd(spec, how)));
       });
     });
     const announced = (kind: Announcement["kind"]): Promise<void> =>
@@ -72,6 +78,9 @@ export class ServiceProcess {
     this.retiring = announced("retiring");
     this.claiming = announced("claims");
     void this.retiring.then(() => this.#isStopping && this.release());
+    void announced("ending").then(() => {
+      this.#wasTold = true;
+    });
     this.listening = new Promise((resolve, reject) => {
       let how = "did not start";
       child.on("message", (message: Announcement) => {
@@ -104,6 +113,11 @@ export class ServiceProcess {
     } finally {
       closeSync(log);
     }
+  }
+
+  /** It has ended in order, since a signal told it to. */
+  get endedInOrder(): boolean {
+    return this.#wasTold && this.#child.exitCode === 0;
   }
 
   /** Stops it in order, and resolves when it has ended. */
@@ -148,6 +162,15 @@ export class ServiceProcess {
     const log = tail === "" ? "" : `\nIts log ends:\n${tail}`;
     return new RhoneError("INTERNAL", `${spec.title} ended unexpectedly (${how}).${log}`);
   }
+}
+
+/** What it has said before its end may be read after it. */
+const LAST_MESSAGES_MS = 1000;
+
+async function lastMessages(child: ChildProcess): Promise<void> {
+  if (!child.connected) return;
+  const signal = AbortSignal.timeout(LAST_MESSAGES_MS);
+  await once(child, "disconnect", { signal }).catch(() => {});
 }
 
 function fatalError(what: string, { code, message }: Extract<Announcement, { kind: "fatal" }>): RhoneError {

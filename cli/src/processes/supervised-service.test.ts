@@ -32,6 +32,7 @@ test("a service that dies again and again keeps its address and is given up with
       },
       onChange: () => {},
       onRestart: (reason) => restarts.push(reason),
+      onStopped: () => {},
       onGiveUp: resolve,
       budget: new RestartBudget({ most: 2, withinMs: 60_000, delayMs: 1 }),
     });
@@ -68,6 +69,7 @@ async function service(source: string, changes: Partial<SupervisedOptions> = {})
     }),
     onChange: () => events.push("change"),
     onRestart: () => events.push("restart"),
+    onStopped: (title) => events.push(`stopped ${title}`),
     onGiveUp: () => events.push("give up"),
     budget: new RestartBudget({ most: 5, withinMs: 60_000, delayMs: 1 }),
     ...changes,
@@ -94,6 +96,38 @@ test("a service that is killed comes back, until it is stopped", async () => {
   await expect.poll(() => supervised.process).toBeUndefined();
   expect(events.filter((event) => event !== "change")).toEqual(["restart"]);
 }, 30_000);
+
+test("a service that somebody stops in order is started again at once, and no restart is counted", async () => {
+  const ends = `process.once("SIGTERM", () => process.send({ kind: "ending" }, () => process.exit(0)));`;
+  const budget = new RestartBudget({ most: 0, withinMs: 60_000, delayMs: 60_000 });
+  const { supervised, events } = await service(`${ends} ${LISTENS} setInterval(() => {}, 1000);`, { budget });
+  await supervised.start();
+  for (let times = 0; times < 2; times++) {
+    const before = supervised.process;
+    await before?.listening;
+    process.kill(before?.pid ?? 0, "SIGTERM");
+    await expect.poll(() => supervised.process?.pid ?? before?.pid, { timeout: 20_000 }).not.toBe(before?.pid);
+  }
+  await supervised.stop({ killAfterMs: 10_000 });
+  expect(events.filter((event) => event !== "change")).toEqual(["stopped X", "stopped X"]);
+}, 60_000);
+
+test.each([
+  ["that says so and fails", 'process.send({ kind: "ending" }, () => process.exit(1));'],
+  ["with 0 without having been told to", "process.exit(0);"],
+])(
+  "an end %s is unexpected",
+  async (_, ends) => {
+    const budget = new RestartBudget({ most: 0, withinMs: 60_000, delayMs: 1 });
+    const why = await new Promise<RhoneError>((resolve) => {
+      void service(`${LISTENS} setTimeout(() => { ${ends} }, 20);`, { budget, onGiveUp: resolve }).then(
+        ({ supervised }) => void supervised.start(),
+      );
+    });
+    expect(why.message).toContain("X ended unexpectedly");
+  },
+  30_000,
+);
 
 test("a stop during the pause before a restart is the end", async () => {
   let restarts = 0;

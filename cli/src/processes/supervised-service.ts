@@ -9,6 +9,8 @@ export interface SupervisedOptions {
   readonly onChange: () => void;
   /** It ended unexpectedly and is about to be restarted. */
   readonly onRestart: (why: RhoneError) => void;
+  /** Somebody else stopped it in order, and it is about to be started again. `title`: what it is called in messages. */
+  readonly onStopped: (title: string) => void;
   /** It ended too often and is not restarted. */
   readonly onGiveUp: (why: RhoneError) => void;
   readonly budget?: RestartBudget;
@@ -16,7 +18,8 @@ export interface SupervisedOptions {
 
 /**
  * A service that is restarted, the first time at once, then after a growing pause, whenever it ends unexpectedly. One
- * that retires has its successor at once, and finishes what it has begun beside it.
+ * that somebody else stops in order is started again at once, however often. One that retires has its successor at
+ * once, and finishes what it has begun beside it.
  */
 export class SupervisedService {
   readonly #options: SupervisedOptions;
@@ -94,6 +97,11 @@ export class SupervisedService {
       if (this.#stopping.signal.aborted) return;
       if (why === null) {
         this.#retiring.add(current);
+        current = this.#succeed();
+        continue;
+      }
+      if (current.endedInOrder) {
+        this.#options.onStopped(current.title);
         current = this.#succeed();
         continue;
       }

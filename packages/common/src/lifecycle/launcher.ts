@@ -11,6 +11,8 @@ export type Announcement =
       readonly addresses: Readonly<Record<string, string>>;
     }
   | { readonly kind: "fatal"; readonly code: string; readonly message: string }
+  /** It was told by a signal to end, and does so in order. */
+  | { readonly kind: "ending" }
   /** It lives on only to finish what it has begun, and closes its ports on a `Release`. */
   | { readonly kind: "retiring" }
   /** It is ready for the addresses of the one that it succeeds. */
