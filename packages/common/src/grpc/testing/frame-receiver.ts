@@ -7,8 +7,8 @@ import { type FrameReceiver as FrameHandler, flowHandler } from "../flow-server.
 import { type Frame, pipelineService } from "../services.js";
 
 interface ReceiverOptions {
-  readonly host?: string;
-  readonly security?: Security;
+  readonly host?: string | undefined;
+  readonly security?: Security | undefined;
   /** Called with each frame that is kept. */
   readonly accept?: FrameHandler["accept"];
 }
