@@ -165,7 +165,7 @@ export {
 } from "./queue/redis-names.js";
 export { endTurn, leaveQueue, type QueuedJob, takeTurn } from "./queue/turns.js";
 export { endRevoked } from "./security/end-revoked.js";
-export { type Peer, ROLES, type Role } from "./security/peer.js";
+export { nameOf, type Peer, ROLES, type Role } from "./security/peer.js";
 export {
   type Expected,
   isSecret,
