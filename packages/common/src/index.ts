@@ -61,6 +61,7 @@ export {
   controlService,
   type DescribeWeights,
   type Frame,
+  frameBytes,
   type GuardedService,
   guardedMethod,
   type HashTensors,
