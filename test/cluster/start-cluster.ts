@@ -127,9 +127,8 @@ export class RunningCluster implements ClusterAddress {
   // The commands `rhone keys create` and `rhone down` do the same; each costs half a second before it begins.
 
   /** The secret of a new API key. */
-  async createKey(name: string, { isAdmin = false } = {}): Promise<string> {
-    const limits = { requestsPerMinute: null, tokensPerMinute: null };
-    const { key, secret } = newApiKey({ name, ...limits, ...(isAdmin && { isAdmin }) });
+  async createKey(name: string, about: { readonly requestsPerMinute?: number; readonly isAdmin?: true } = {}) {
+    const { key, secret } = newApiKey({ name, requestsPerMinute: null, tokensPerMinute: null, ...about });
     const redis = await openRedis({ url: this.record().redisUrl, name: "test-keys", waits: false, onError: () => {} });
     await new ApiKeyStore(redis).add(key).finally(() => redis.disconnect());
     return secret;
