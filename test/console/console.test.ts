@@ -102,8 +102,19 @@ describe("the console", () => {
     await page.getByLabel("Token probabilities").uncheck();
   });
 
+  inBrowser("shows the last requests with their phases, and reads an answer again", async () => {
+    const { page } = browser;
+    await browser.go("Requests");
+    const row = page.getByRole("row", { name: /chat completions/ }).first();
+    await row.getByRole("button", { name: "Read" }).click();
+    await expect.poll(async () => (await page.locator(".read-again").innerText()).length).toBeGreaterThan(10);
+    await expect.poll(() => row.innerText()).toMatch(/\bok\b/);
+    expect(await page.getByRole("row", { name: /cancelled/ }).count()).toBe(1);
+  });
+
   inBrowser("goes on with an answer while a worker is killed, and the drawing shows the loss and heals", async () => {
     const { page } = browser;
+    await browser.go("Chat");
     await page.getByLabel("Most tokens").fill("300");
     await page.getByLabel("Message", { exact: true }).fill("Count");
     await page.keyboard.press("Enter");
@@ -117,7 +128,21 @@ describe("the console", () => {
     await expect.poll(() => page.locator(".flow .stage").count(), { timeout: 60_000 }).toBe(3);
     await page.locator(".pill-good", { hasText: "ready" }).waitFor();
     await browser.go("Chat");
-    await expect.poll(() => browser.text(), { timeout: 60_000 }).toMatch(/\+ 300 tokens/);
+    await expect.poll(() => browser.text(), { timeout: 90_000 }).toMatch(/\+ 300 tokens/);
+  });
+
+  inBrowser("goes on with an answer when its gateway is killed, and follows the next one", async () => {
+    const { page } = browser;
+    await page.getByLabel("Most tokens").fill("120");
+    await page.getByLabel("Message", { exact: true }).fill("Count again");
+    await page.keyboard.press("Enter");
+    const answer = page.getByRole("article", { name: "Answer" }).last();
+    await expect.poll(async () => (await answer.innerText()).length).toBeGreaterThan(40);
+    const gateway = cluster.record().services.find(({ name }) => name === "gateway");
+    process.kill(gateway?.pid ?? 0, "SIGKILL");
+    await page.getByText("Connection lost").waitFor();
+    await expect.poll(() => browser.text(), { timeout: 60_000 }).toMatch(/\+ 120 tokens/);
+    await page.getByText("Live", { exact: true }).waitFor();
   });
 
   inBrowser("says which lines of a file are bad, here and at the gateway", async () => {
@@ -146,7 +171,9 @@ describe("the console", () => {
       page.waitForEvent("download"),
       batch.getByRole("button", { name: "Answers" }).click(),
     ]);
-    const answers = readFileSync(await saved.path(), "utf8").trimEnd().split("\n");
+    const answers = readFileSync(await saved.path(), "utf8")
+      .trimEnd()
+      .split("\n");
     expect(new Set(answers.map((line) => JSON.parse(line).custom_id)).size).toBe(160);
   });
 
@@ -172,16 +199,6 @@ describe("the console", () => {
     await page.getByRole("button", { name: "Revoke intern for good" }).click();
     await expect.poll(() => page.getByRole("cell", { name: "intern" }).count()).toBe(0);
     await expect.poll(status).toBe(401);
-  });
-
-  inBrowser("shows the last requests with their phases, and reads an answer again", async () => {
-    const { page } = browser;
-    await browser.go("Requests");
-    const row = page.getByRole("row", { name: /chat completions/ }).first();
-    await row.getByRole("button", { name: "Read" }).click();
-    await expect.poll(async () => (await page.locator(".read-again").innerText()).length).toBeGreaterThan(40);
-    expect(await row.innerText()).toMatch(/ok/);
-    expect(await page.getByRole("row", { name: /cancelled/ }).count()).toBe(1);
   });
 
   inBrowser.each(PAGES)("%s breaks no rule of accessibility: light or dark, wide or narrow", async (name) => {

@@ -40,7 +40,11 @@ export function Chart({ label, atMs, lines, format, height = 132, whole = false 
   useEffect(() => {
     const element = place.current;
     if (element === null) return;
-    plot.current = new uPlot(optionsOf({ lines, format, whole }, { width: element.clientWidth, height }), data, element);
+    plot.current = new uPlot(
+      optionsOf({ lines, format, whole }, { width: element.clientWidth, height }),
+      data,
+      element,
+    );
     const watch = new ResizeObserver(() => plot.current?.setSize({ width: element.clientWidth, height }));
     watch.observe(element);
     return () => {

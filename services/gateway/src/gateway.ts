@@ -19,11 +19,11 @@ import { batchJobs } from "./http/routes/batch-jobs.js";
 import { batches } from "./http/routes/batches.js";
 import { files } from "./http/routes/files.js";
 import { generation } from "./http/routes/generation.js";
-import { keys as keyRoutes } from "./http/routes/keys.js";
-import { plan } from "./http/routes/plan.js";
 import { health } from "./http/routes/health.js";
+import { keys as keyRoutes } from "./http/routes/keys.js";
 import { live } from "./http/routes/live.js";
 import { models } from "./http/routes/models.js";
+import { plan } from "./http/routes/plan.js";
 import { responses } from "./http/routes/responses.js";
 import { streams } from "./http/routes/streams.js";
 import { tokenize } from "./http/routes/tokenize.js";
@@ -59,6 +59,10 @@ export interface Surroundings {
   readonly logger: Logger;
 }
 
+/** Whether it serves the console, and the stream that feeds it. */
+export const hasConsole = (config: Pick<GatewayConfig, "console" | "opsless">): boolean =>
+  config.console && !config.opsless;
+
 const LIVE_SETTINGS = { ofStream: "--live-readers", most: "--live-readers" };
 
 /**
@@ -73,7 +77,6 @@ export function assembleGateway(
   const metrics = createMetrics();
   const store = new FileStore(storage);
   const recent = new RecentRequests();
-  const hasConsole = config.console && !config.opsless;
   const liveReaders = { ofStream: config.liveReaders, most: config.liveReaders, settings: LIVE_SETTINGS };
   const parts = {
     ...config,
@@ -100,11 +103,11 @@ export function assembleGateway(
     responses(scope, { ...parts, background });
     keyRoutes(scope, { ...parts, keys });
     plan(scope, parts);
-    if (hasConsole) live(scope, parts);
+    if (hasConsole(config)) live(scope, parts);
   };
   const mostConnections = connectionsWithin(config.mostConnections, mostOpenFiles(), parts.logger);
   const pages = (scope: FastifyInstance): void => {
-    if (hasConsole) consolePages(scope, parts);
+    if (hasConsole(config)) consolePages(scope, parts);
   };
   const app = buildServer({ ...parts, mostConnections, requiresKeys: parts.keyRing !== null, pages, routes });
   const { batchesAtOnce: mostBatches, batchLinesInFlight: linesInFlight } = config;

@@ -21,7 +21,7 @@ import { redisRateLimits } from "./admission/rate-limits.js";
 import { StreamRecords } from "./answers/stream-records.js";
 import { BatchLease } from "./batches/batch-lease.js";
 import { type GatewayConfig, gatewaySettings } from "./config.js";
-import { assembleGateway } from "./gateway.js";
+import { assembleGateway, hasConsole } from "./gateway.js";
 import { drain } from "./http/drain.js";
 import { KeptTexts } from "./kept/kept-texts.js";
 import { openModels } from "./models/open-models.js";
@@ -130,7 +130,7 @@ await serviceMain(
       logger,
     });
     shutdown.add("model watch", served.watch());
-    shutdown.add("live feed", feed.start());
+    if (hasConsole(config)) shutdown.add("live feed", feed.start());
     const { hurry } = shutdown;
     shutdown.add("http", async () => {
       const { drainTimeoutMs } = config;

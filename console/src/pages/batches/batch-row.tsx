@@ -25,8 +25,10 @@ export function BatchRow({ batch }: { readonly batch: Batch }) {
     <li class="batch">
       <div class="batch-head">
         <span class="batch-name">{metadata?.file ?? id}</span>
-        <Pill tone={paused_at === null ? (TONES[status] ?? "warn") : "plain"}>{state}</Pill>
-        <span class="hint">{[model ?? "", endpoint, `made ${moment(batch.created_at * 1000)}`].filter(Boolean).join(" · ")}</span>
+        <Pill tone={paused_at === null ? (TONES[status] ?? "active") : "plain"}>{state}</Pill>
+        <span class="hint">
+          {[model ?? "", endpoint, `made ${moment(batch.created_at * 1000)}`].filter(Boolean).join(" · ")}
+        </span>
         <div class="batch-actions">
           {!isOver(batch) && status !== "cancelling" && (
             <>

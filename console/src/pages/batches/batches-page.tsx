@@ -10,7 +10,7 @@ const EXAMPLE = `{"custom_id":"1","method":"POST","url":"/v1/completions","body"
 
 export function BatchesPage() {
   const key = credential.value;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: another key has other batches
+  // Another key has other batches.
   useEffect(watch, [key]);
   const all = batches.value;
   return (
@@ -24,7 +24,11 @@ export function BatchesPage() {
             None yet. A line of a file is such a request: <code>{EXAMPLE}</code>
           </p>
         )}
-        <ul class="batches">{all?.map((batch) => <BatchRow key={batch.id} batch={batch} />)}</ul>
+        <ul class="batches">
+          {all?.map((batch) => (
+            <BatchRow key={batch.id} batch={batch} />
+          ))}
+        </ul>
       </Section>
     </>
   );

@@ -13,9 +13,9 @@ it.each([
   ["{", /^This is no JSON: /],
   ["[1]", /no JSON object/],
   [line({ custom_id: 1 }), /no "custom_id"/],
-  [line({ body: undefined }), /no "body"/],
-  [line({ url: undefined }), /no "url"/],
-  [line({ url: "/v1/messages" }), /do not call \/v1\/messages/],
+  [line({ custom_id: "c", body: undefined }), /no "body"/],
+  [line({ custom_id: "c", url: undefined }), /no "url"/],
+  [line({ custom_id: "c", url: "/v1/messages" }), /do not call \/v1\/messages/],
   [line(), /earlier line has the custom_id a/],
   [line({ custom_id: "c", url: "/v1/embeddings" }), /a batch has one endpoint/],
 ])("says what is wrong with %s, and with which line", (bad, message) => {

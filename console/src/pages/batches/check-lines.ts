@@ -14,7 +14,7 @@ export interface CheckedFile {
 const ENDPOINTS = ["/v1/chat/completions", "/v1/completions", "/v1/embeddings"];
 const MOST_TOLD = 100;
 
-/** Looks through a file of requests before it is sent: each line an object with a custom_id of its own, a URL, a body. */
+/** Looks through a file of requests before it is sent: each line has a custom_id of its own, a URL and a body. */
 export function checkLines(text: string): CheckedFile {
   const problems: FileProblem[] = [];
   const ids = new Set<string>();
@@ -45,6 +45,7 @@ function problemOf(line: string, ids: Set<string>, endpoint: string): string | {
   if (typeof body !== "object" || body === null) return 'It has no "body".';
   if (typeof url !== "string") return 'It has no "url".';
   if (!ENDPOINTS.includes(url)) return `Batches do not call ${url}, only ${ENDPOINTS.join(", ")}.`;
-  if (endpoint !== "" && url !== endpoint) return `It calls ${url}, earlier lines ${endpoint}; a batch has one endpoint.`;
+  if (endpoint !== "" && url !== endpoint)
+    return `It calls ${url}, earlier lines ${endpoint}; a batch has one endpoint.`;
   return { url };
 }

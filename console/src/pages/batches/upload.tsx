@@ -54,7 +54,12 @@ export function Upload() {
   return (
     <Section title="New batch">
       {/* biome-ignore lint/a11y/noStaticElementInteractions: the field in it does the same by keyboard */}
-      <div class={`drop ${isOver ? "drop-over" : ""}`} onDrop={dropped} onDragOver={over} onDragLeave={() => setOver(false)}>
+      <div
+        class={`drop ${isOver ? "drop-over" : ""}`}
+        onDrop={dropped}
+        onDragOver={over}
+        onDragLeave={() => setOver(false)}
+      >
         <label class="drop-label">
           <Icon name="upload" />
           <span>
@@ -94,13 +99,15 @@ function summaryOf({ file, checked }: Chosen): string {
 
 /** What is wrong with lines of a file, at most a hundred of them. */
 export const Problems = ({ problems }: { readonly problems: readonly FileProblem[] }) => (
-  // biome-ignore lint/a11y/noNoninteractiveTabindex: the keyboard scrolls it
-  <ul class="problems" role="alert" tabIndex={0} aria-label="Problems by line">
-    {problems.map(({ line, message }) => (
-      <li key={`${line} ${message}`}>
-        <span>{line === null ? "File" : `Line ${number(line)}`}</span>
-        <span>{message}</span>
-      </li>
-    ))}
-  </ul>
+  <div role="alert">
+    {/* biome-ignore lint/a11y/noNoninteractiveTabindex: the keyboard scrolls it */}
+    <ul class="problems" tabIndex={0} aria-label="Problems by line">
+      {problems.map(({ line, message }) => (
+        <li key={`${line} ${message}`}>
+          <span>{line === null ? "File" : `Line ${number(line)}`}</span>
+          <span>{message}</span>
+        </li>
+      ))}
+    </ul>
+  </div>
 );

@@ -24,7 +24,7 @@ export function Figures() {
       <Figure
         name="First token"
         value={median === undefined ? "–" : duration(median)}
-        note={median === undefined ? "none in the last minute" : "median of the last minute"}
+        note={median === undefined ? "none in the last minute" : "median of a minute"}
       />
       <Figure name="Running" value={number(now?.running ?? 0)} note={`of ${number(limit)} sequences`} />
       <Figure
@@ -80,7 +80,7 @@ export function Charts() {
           lines={[{ label: "median of a second", colour: "--line-1", values: of("firstTokenMs"), points: true }]}
         />
       </Section>
-      <Section title="Sequences">
+      <Section title="Sequences running, and waiting">
         <Chart
           label="Sequences"
           atMs={atMs}
@@ -88,8 +88,8 @@ export function Charts() {
           format={number}
           lines={[
             { label: "running", colour: "--line-1", values: of("running"), filled: true },
-            { label: "waiting", colour: "--line-3", values: of("interactive") },
-            { label: "waiting in batches", colour: "--line-2", values: of("batch") },
+            { label: "interactive", colour: "--line-3", values: of("interactive") },
+            { label: "batch", colour: "--line-2", values: of("batch") },
           ]}
         />
       </Section>

@@ -43,7 +43,9 @@ export function StageCard({ worker, nLayers, title }: StageCardProps) {
       <p class="stage-worker" title={worker.address}>
         {worker.worker}
       </p>
-      <p class="stage-machine">{machineOf(worker)}</p>
+      <p class="stage-machine" title={machineOf(worker)}>
+        {machineOf(worker)}
+      </p>
       <Progress worker={worker} />
       <ShareMeter label="Busy" share={busy} />
       <MemoryMeter worker={worker} />

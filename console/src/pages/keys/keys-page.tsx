@@ -23,7 +23,7 @@ export function KeysPage() {
       setListed({ problem: problemOf(thrown), isForbidden: thrown instanceof Refused && thrown.status === 403 });
     }
   };
-  // biome-ignore lint/correctness/useExhaustiveDependencies: another key may see others
+  // Another key may see others.
   useEffect(() => void load(), [key]);
   const requiresKeys = hello.value?.gateway.requiresKeys ?? true;
 
@@ -45,7 +45,9 @@ export function KeysPage() {
   return (
     <>
       {!requiresKeys && (
-        <Notice tone="warn">This gateway answers without a key. Start it with --auth keys to make it ask for one.</Notice>
+        <Notice tone="warn">
+          This gateway answers without a key. Start it with --auth keys to make it ask for one.
+        </Notice>
       )}
       {made !== null && (
         <Notice tone="plain">
@@ -87,18 +89,22 @@ interface KeyTableProps {
 
 const KeyTable = ({ keys, onRevoke }: KeyTableProps) => (
   <div class="table-scroll">
-    <table class="table">
+    <table class="table keys">
       <thead>
         <tr>
           <th scope="col">Name</th>
-          <th scope="col">Id</th>
+          <th scope="col" class="wide-only">
+            Id
+          </th>
           <th scope="col" class="right">
             Requests/min
           </th>
           <th scope="col" class="right">
             Tokens/min
           </th>
-          <th scope="col">Made</th>
+          <th scope="col" class="wide-only">
+            Made
+          </th>
           <th scope="col">
             <span class="unseen">Revoke</span>
           </th>
@@ -110,12 +116,12 @@ const KeyTable = ({ keys, onRevoke }: KeyTableProps) => (
             <td>
               {key.name} {key.admin && <Pill tone="plain">admin</Pill>}
             </td>
-            <td>
+            <td class="wide-only">
               <code>{key.id}</code>
             </td>
             <td class="right">{limit(key.requests_per_minute)}</td>
             <td class="right">{limit(key.tokens_per_minute)}</td>
-            <td class="nowrap">{moment(key.created_at * 1000)}</td>
+            <td class="nowrap wide-only">{moment(key.created_at * 1000)}</td>
             <td class="right">
               <Revoke name={key.name} onRevoke={() => onRevoke(key.id)} />
             </td>
@@ -131,7 +137,7 @@ const limit = (perMinute: number | null): string => {
   return perMinute === 0 ? "no limit" : number(perMinute);
 };
 
-/** Asks once more before it does. */
+/** Asks before it does. */
 function Revoke({ name, onRevoke }: { readonly name: string; readonly onRevoke: () => void }) {
   const [isSure, setSure] = useState(false);
   if (!isSure) {
@@ -142,7 +148,13 @@ function Revoke({ name, onRevoke }: { readonly name: string; readonly onRevoke: 
     );
   }
   return (
-    <button type="button" class="danger" aria-label={`Revoke ${name} for good`} onClick={onRevoke} onBlur={() => setSure(false)}>
+    <button
+      type="button"
+      class="danger"
+      aria-label={`Revoke ${name} for good`}
+      onClick={onRevoke}
+      onBlur={() => setSure(false)}
+    >
       Revoke for good
     </button>
   );

@@ -28,7 +28,7 @@ export function NewKey({ onMade }: { readonly onMade: (key: MadeKey) => void }) 
         <input
           required
           maxLength={64}
-          placeholder="Of whoever uses it"
+          placeholder="Of a person or a program"
           autocomplete="off"
           value={name}
           onInput={({ currentTarget }) => setName(currentTarget.value)}

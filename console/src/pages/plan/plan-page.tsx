@@ -44,7 +44,7 @@ export function PlanPage() {
   const isKnown = tick.value !== null;
   const [asked, setAsked] = useState<Asked | null>(null);
   const [result, setResult] = useState<Result | null>(null);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: what runs is where it begins, and is not looked at again
+  // What runs is where it begins, and is not looked at again.
   useEffect(() => {
     if (isKnown && asked === null) setAsked(present());
   }, [isKnown]);
@@ -130,7 +130,12 @@ function PlanForm({ asked, onAsked }: PlanFormProps) {
   return (
     <div class="fields">
       {models.length > 1 && (
-        <Choice label="Model" value={asked.model} onValue={set("model")} choices={models.map((name) => [name, name] as const)} />
+        <Choice
+          label="Model"
+          value={asked.model}
+          onValue={set("model")}
+          choices={models.map((name) => [name, name] as const)}
+        />
       )}
       <div class="fields-pair">
         <Amount label="Workers" value={asked.workers} onValue={set("workers")} step={1} />
@@ -154,14 +159,30 @@ interface FieldProps {
   readonly onValue: (value: string) => void;
 }
 
-const Amount = ({ label, value, onValue, ...input }: FieldProps & { readonly step: number; readonly placeholder?: string }) => (
+const Amount = ({
+  label,
+  value,
+  onValue,
+  ...input
+}: FieldProps & { readonly step: number; readonly placeholder?: string }) => (
   <label>
     {label}
-    <input type="number" min={0} {...input} value={value} onInput={({ currentTarget }) => onValue(currentTarget.value)} />
+    <input
+      type="number"
+      min={0}
+      {...input}
+      value={value}
+      onInput={({ currentTarget }) => onValue(currentTarget.value)}
+    />
   </label>
 );
 
-const Choice = ({ label, value, onValue, choices }: FieldProps & { readonly choices: readonly (readonly [string, string])[] }) => (
+const Choice = ({
+  label,
+  value,
+  onValue,
+  choices,
+}: FieldProps & { readonly choices: readonly (readonly [string, string])[] }) => (
   <label>
     {label}
     <select value={value} onChange={({ currentTarget }) => onValue(currentTarget.value)}>
@@ -174,7 +195,11 @@ const Choice = ({ label, value, onValue, choices }: FieldProps & { readonly choi
   </label>
 );
 
-function PlanResult({ plan: { stages, pages, page_size, context, predictions, unpredicted } }: { readonly plan: Plan }) {
+function PlanResult({
+  plan: { stages, pages, page_size, context, predictions, unpredicted },
+}: {
+  readonly plan: Plan;
+}) {
   const fastest = Math.max(...(predictions ?? []).map((each) => each.tokens_per_second));
   return (
     <>
@@ -195,8 +220,8 @@ function PlanResult({ plan: { stages, pages, page_size, context, predictions, un
           ))}
         </ul>
         <p class="hint">
-          {number(pages)} pages of {page_size} positions: {number(pages * page_size)} positions in all, {number(context)} at
-          most for each sequence.
+          {number(pages)} pages of {page_size} positions: {number(pages * page_size)} positions in all,{" "}
+          {number(context)} at most for each sequence.
         </p>
       </Section>
       <Section title="Predicted speed">

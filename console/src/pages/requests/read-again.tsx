@@ -28,7 +28,7 @@ export function ReadAgain({ id }: { readonly id: string }) {
     <>
       {told !== "" && <Notice tone="bad">{told}</Notice>}
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: the keyboard scrolls it */}
-      <pre class="read-again" tabIndex={0} aria-label="The answer">
+      <pre class="read-again" tabIndex={0}>
         {text}
       </pre>
     </>

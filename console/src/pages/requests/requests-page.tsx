@@ -36,11 +36,14 @@ export function RequestsPage() {
     >
       {all.length === 0 ? (
         <p class="empty">
-          None lately. {isAdmin ? "This gateway's last 200 requests appear here." : "Your last requests at this gateway appear here."}
+          None lately.{" "}
+          {isAdmin
+            ? "This gateway's last 200 requests appear here."
+            : "Your last requests at this gateway appear here."}
         </p>
       ) : (
         // biome-ignore lint/a11y/noNoninteractiveTabindex: the keyboard scrolls it
-        <div class="table-scroll" tabIndex={0} role="region" aria-label="Recent requests, the newest first">
+        <div class="table-scroll" tabIndex={0}>
           <table class="table requests">
             <thead>
               <tr>
@@ -94,7 +97,8 @@ interface RowProps {
 function Row({ request, nowMs, mostMs, isOwn, isOpen, onOpen }: RowProps) {
   const { id, route, model, owner, state, arrivedAtMs, promptTokens, cachedTokens, completionTokens } = request;
   const { firstTokenMs, decodeMs, prepareMs, choices, resumable } = request;
-  const speed = decodeMs !== null && decodeMs > 0 && completionTokens > 1 ? (1000 * (completionTokens - 1)) / decodeMs : null;
+  const speed =
+    decodeMs !== null && decodeMs > 0 && completionTokens > 1 ? (1000 * (completionTokens - 1)) / decodeMs : null;
   const cached = cachedTokens !== null && cachedTokens > 0 ? `, ${number(cachedTokens)} cached` : "";
   return (
     <>
@@ -113,7 +117,10 @@ function Row({ request, nowMs, mostMs, isOwn, isOpen, onOpen }: RowProps) {
           <PhaseBar phases={phasesOf(request, nowMs)} mostMs={mostMs} />
         </td>
         <td class="right nowrap">{firstTokenMs === null ? "–" : duration(prepareMs + firstTokenMs)}</td>
-        <td class="right nowrap" title={`${number(promptTokens)} of the prompt${cached}, ${number(completionTokens)} of the answer`}>
+        <td
+          class="right nowrap"
+          title={`${number(promptTokens)} of the prompt${cached}, ${number(completionTokens)} of the answer`}
+        >
           {number(promptTokens)} + {number(completionTokens)}
         </td>
         <td class="right">{speed === null ? "–" : number(Math.round(10 * speed) / 10)}</td>
@@ -121,7 +128,11 @@ function Row({ request, nowMs, mostMs, isOwn, isOpen, onOpen }: RowProps) {
           {resumable && isOwn && (
             <>
               {state === "running" && (
-                <button type="button" class="quiet" onClick={() => void ask(`/v1/streams/${id}`, { method: "DELETE" }).catch(() => {})}>
+                <button
+                  type="button"
+                  class="quiet"
+                  onClick={() => void ask(`/v1/streams/${id}`, { method: "DELETE" }).catch(() => {})}
+                >
                   Stop
                 </button>
               )}
@@ -145,6 +156,6 @@ function Row({ request, nowMs, mostMs, isOwn, isOpen, onOpen }: RowProps) {
 
 function toneOf(state: string): Tone {
   if (state === "ok") return "good";
-  if (state === "running") return "warn";
+  if (state === "running") return "active";
   return state === "cancelled" ? "plain" : "bad";
 }

@@ -80,7 +80,7 @@ it("shows a page with links at /, and the page to try requests as its own", asyn
   const { statusCode, headers, body } = await app.inject("/");
   expect([statusCode, headers["content-type"]]).toEqual([200, "text/html; charset=utf-8"]);
   const links = [...body.matchAll(/href="(\/[^"]*)"/g)].map(([, path = ""]) => path);
-  expect(links).toEqual(["/docs", "/openapi.json", "/v1/models", "/ready", "/status", "/metrics"]);
+  expect(links).toEqual(["/console", "/docs", "/openapi.json", "/v1/models", "/ready", "/status", "/metrics"]);
   for (const path of links) expect((await app.inject(path)).statusCode).toBeLessThan(400);
   expect((await app.inject({ method: "HEAD", url: "/" })).statusCode).toBe(200);
   expect((await app.inject({ method: "POST", url: "/" })).statusCode).toBe(405);

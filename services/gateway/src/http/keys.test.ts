@@ -24,7 +24,12 @@ describe("/v1/keys", () => {
     const { app, post } = guarded();
     const order = { name: "new", requests_per_minute: 5, tokens_per_minute: 0 };
     const made = await post("/v1/keys", order, bearer(boss));
-    expect(made.json()).toMatchObject({ ...order, object: "key", admin: false, secret: expect.stringMatching(/^rhone_sk_/) });
+    expect(made.json()).toMatchObject({
+      ...order,
+      object: "key",
+      admin: false,
+      secret: expect.stringMatching(/^rhone_sk_/),
+    });
     const answer = await app.inject({ url: "/v1/models", headers: bearer(made.json()) });
     expect(answer.statusCode).toBe(200);
   });

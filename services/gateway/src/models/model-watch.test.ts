@@ -16,7 +16,9 @@ function cluster() {
     if (state.failure !== undefined) throw state.failure;
     return state.coordinators;
   };
-  const models = new ServedModels([{ text: fakeModel(), grammars: fakeGrammars, summary: fakeSummary }], { coordinators });
+  const models = new ServedModels([{ text: fakeModel(), grammars: fakeGrammars, summary: fakeSummary }], {
+    coordinators,
+  });
   return { state, open: () => ModelWatch.open(models, undefined) };
 }
 

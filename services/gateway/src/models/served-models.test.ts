@@ -13,7 +13,8 @@ const serving = (coordinator: string, name: string, fingerprint = name, changes:
 
 const model = (name: string, aliases: readonly string[] = []) => ({
   text: fakeModel({ name, aliases, fingerprint: name }),
-  grammars: fakeGrammars, summary: fakeSummary,
+  grammars: fakeGrammars,
+  summary: fakeSummary,
 });
 
 const served = (

@@ -124,7 +124,12 @@ function withType(model: WhatIf["model"], type: PlanFields["weights"]): Plannabl
   const { total, embedding, head, layers } = model.weightBytes;
   const ratio = (WEIGHT_BITS[type] * model.nParameters) / (8 * total);
   const scaled = (bytes: number) => Math.round(bytes * ratio);
-  const weightBytes = { total: scaled(total), embedding: scaled(embedding), head: scaled(head), layers: layers.map(scaled) };
+  const weightBytes = {
+    total: scaled(total),
+    embedding: scaled(embedding),
+    head: scaled(head),
+    layers: layers.map(scaled),
+  };
   return { config: model.config, weightBytes };
 }
 

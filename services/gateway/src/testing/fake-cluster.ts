@@ -38,7 +38,10 @@ export class FakeCluster implements GenerationClient, ClusterState {
       sequences: { running: 0, waiting: 0, limit: 4 },
       tokens: none,
     };
-    const inside = { operations: "10.0.0.1:7101", reason, workers: [worker] };
+    const inside = {
+      ...{ operations: "10.0.0.1:7101", reason },
+      workers: [{ ...worker, layers: null, stepTimes: null }],
+    };
     this.statuses = [{ ...about, ...figures, ...inside } as unknown as ClusterStatus];
   }
 

@@ -1,12 +1,12 @@
 import type { FastifyRequest } from "fastify";
 import { z } from "zod";
 import * as batches from "../../batches/batch-request.js";
+import { planAnswerSchema, planRequestSchema } from "../../plans/what-if.js";
 import { countTokensRequestSchema, messagesRequestSchema } from "../../requests/messages/message-fields.js";
 import { chatRequestSchema } from "../../requests/prepare-chat.js";
 import { completionRequestSchema } from "../../requests/prepare-completion.js";
 import { embeddingRequestSchema } from "../../requests/prepare-embeddings.js";
 import { fimRequestSchema } from "../../requests/prepare-fim.js";
-import { planAnswerSchema, planRequestSchema } from "../../plans/what-if.js";
 import { modelQuerySchema } from "../../requests/request-fields.js";
 import * as responses from "../../requests/responses/response-fields.js";
 import { detokenizeRequestSchema, tokenizeRequestSchema } from "../../requests/tokenize.js";
@@ -17,7 +17,16 @@ import { inputItemListSchema, inputTokensSchema, responseDeletedSchema, response
 
 export interface Operation {
   readonly summary: string;
-  readonly tag: "generation" | "responses" | "batches" | "streams" | "tokenizer" | "models" | "cluster" | "keys" | "operations";
+  readonly tag:
+    | "generation"
+    | "responses"
+    | "batches"
+    | "streams"
+    | "tokenizer"
+    | "models"
+    | "cluster"
+    | "keys"
+    | "operations";
   /** Reads the body. */
   readonly body?: z.ZodType;
   /** Reads the query. */
