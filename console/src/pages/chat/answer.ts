@@ -51,9 +51,12 @@ function withCall(calls: readonly ToolCall[], part: ToolCall): readonly ToolCall
   return calls.map((call) => (call === known ? whole : call));
 }
 
+/** Pieces that came within less were read together: how fast they were made can't be told. */
+const LEAST_MS = 50;
+
 /** Tokens per second behind the first one; null: they can't be told. */
 export function tokensPerSecond({ usage, firstMs, lastMs }: Answer): number | null {
   const tokens = (usage?.completion_tokens ?? 0) - 1;
-  if (tokens < 1 || firstMs === null || lastMs === null || lastMs <= firstMs) return null;
+  if (tokens < 1 || firstMs === null || lastMs === null || lastMs - firstMs < LEAST_MS) return null;
   return (1000 * tokens) / (lastMs - firstMs);
 }
