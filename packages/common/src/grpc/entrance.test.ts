@@ -16,7 +16,7 @@ test("connections that come at once begin in turns, in their order, without thos
   for (const each of [first, ended, second]) entrance.add(each);
   ended.destroy();
   expect(begun).toEqual([]);
-  const seen = [];
+  const seen: number[] = [];
   for (let count = 0; count < 4; count++) {
     await turn();
     seen.push(begun.length);
