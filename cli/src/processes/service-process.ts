@@ -1,8 +1,10 @@
-import { type ChildProcess, fork } from "node:child_process";
+import { type ChildProcess, fork, type SendHandle } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import {
   type Announcement,
+  type GivenSocket,
+  type ListeningSocket,
   parseErrorCode,
   type Release,
   RhoneError,
@@ -25,6 +27,11 @@ export interface ServiceSpec {
   readonly logFile: string;
   /** It is killed when its event loop has not turned for this long, and woken before, in case it was only stopped. */
   readonly hungAfterMs: number;
+  /**
+   * Names the variable by which it is told to give a copy of its listening socket ("kept"), or to listen on the copy
+   * ("given"). Absent: it opens its own each time.
+   */
+  readonly socketVariable?: string;
   /** A worker's news of its way into a pipeline. */
   readonly onStanding?: (standing: WorkerStanding) => void;
 }
@@ -52,8 +59,8 @@ export class ServiceProcess {
   readonly listening: Promise<Addresses>;
   /** Resolves when it lives on only to finish what it has begun, and until `release` serves as before. */
   readonly retiring: Promise<void>;
-  /** Resolves when it is ready for the addresses of the one that it succeeds. */
-  readonly claiming: Promise<void>;
+  /** The copy of its listening socket that it gave, once it listens. */
+  socket: ListeningSocket | undefined;
   /** Why it ended. Never rejects. */
   readonly ended: Promise<RhoneError>;
   readonly #child: ChildProcess;
@@ -76,16 +83,16 @@ export class ServiceProcess {
     const announced = (kind: Announcement["kind"]): Promise<void> =>
       new Promise((resolve) => child.on("message", (message: Announcement) => message.kind === kind && resolve()));
     this.retiring = announced("retiring");
-    this.claiming = announced("claims");
     void this.retiring.then(() => this.#isStopping && this.release());
     void announced("ending").then(() => {
       this.#wasTold = true;
     });
     this.listening = new Promise((resolve, reject) => {
       let how = "did not start";
-      child.on("message", (message: Announcement) => {
+      child.on("message", (message: Announcement, socket: unknown) => {
         if (message.kind === "listening") {
           how = "failed";
+          this.socket = socket as ListeningSocket | undefined;
           resolve(message.addresses);
         } else if (message.kind === "standing") spec.onStanding?.(message);
         else if (message.kind === "fatal") this.#fatal = fatalError(`${spec.title} ${how}.`, message);
@@ -135,6 +142,11 @@ export class ServiceProcess {
     ];
     await this.ended;
     for (const timer of timers) clearTimeout(timer);
+  }
+
+  /** Has it listen on the socket, which stays the caller's. */
+  give(socket: ListeningSocket): void {
+    this.#child.send({ kind: "socket" } satisfies GivenSocket, socket as SendHandle, () => {});
   }
 
   /** Has one that retires give its addresses up. */

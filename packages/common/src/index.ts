@@ -82,8 +82,12 @@ export {
   announce,
   type CalibrationAnswer,
   type CalibrationOrder,
+  type GivenSocket,
+  givenSocket,
+  type ListeningSocket,
   type Release,
   released,
+  socketOf,
   type WorkerStanding,
 } from "./lifecycle/launcher.js";
 export { beginPulse, type Pulse, watchPulse } from "./lifecycle/pulse.js";
