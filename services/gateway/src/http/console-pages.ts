@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { extname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { type Logger, RhoneError } from "@rhone/common";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
@@ -48,7 +48,7 @@ interface Page {
 /** The files that the console's build wrote, by their path below it; null where it was not built. */
 function readPages(): ReadonlyMap<string, Page> | null {
   try {
-    const folder = join(createRequire(import.meta.url).resolve("@rhone/console/package.json"), "../dist");
+    const folder = fileURLToPath(new URL("../../../../console/dist", import.meta.url));
     const names = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => extname(name) in TYPES);
     const pages = names.map((name) => [name.replaceAll("\\", "/"), pageOf(join(folder, name))] as const);
     return new Map(pages);
