@@ -52,7 +52,7 @@ test("the package, installed in an empty folder, serves a model", async (context
     });
     const { choices } = (await answer.json()) as { choices: readonly { message: { content: string } }[] };
     expect(JSON.parse(choices[0]?.message.content ?? "")).toEqual({ city: expect.stringMatching(/^(Paris|Rome)$/) });
-    expect((await fetch(`${url}/docs/`)).status).toBe(200);
+    for (const path of ["/docs/", "/console/"]) expect((await fetch(url + path)).status).toBe(200);
     expect(stdout).toContain("npx rhone model pull");
   } finally {
     expect(await npx("down")).toMatchObject({ code: 0 });
