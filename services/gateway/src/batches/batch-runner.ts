@@ -67,6 +67,7 @@ export class BatchRunner {
     if (!this.#hasRoom()) return;
     const open = await this.#options.uses.batches.openIds();
     this.#forgetOwners(new Set(open));
+    this.#countOpen(open);
     let waiting = await this.#ownersOf(open.filter((id) => this.#mayTry(id)));
     while (this.#hasRoom()) {
       const next = this.#turns.next(waiting, (owner) => this.#hasPlace(owner));
@@ -74,6 +75,13 @@ export class BatchRunner {
       if (await this.#take(next.id)) this.#turns.hadTurn(next.owner);
       waiting = waiting.filter((batch) => batch !== next);
     }
+  }
+
+  #countOpen(open: readonly string[]): void {
+    const { batchesOpen, batchOldest } = this.#options.uses.metrics;
+    batchesOpen.set(open.length);
+    const oldestMs = open.reduce((least, id) => Math.min(least, madeAtMs(id)), Date.now());
+    batchOldest.set((Date.now() - oldestMs) / 1000);
   }
 
   /** Apart from the search, as it reads every record. */

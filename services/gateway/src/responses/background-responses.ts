@@ -182,7 +182,10 @@ export class BackgroundResponses {
     const cancelled = { ...ended.response, status: "cancelled" as const, error: null, incomplete_details: null };
     await responses.save((await this.#isCancelled(record)) ? { ...ended, response: cancelled } : ended);
     if (reserved !== undefined) await limits.settle(record.owner, reserved, used);
-    if (record.response.background) metrics.requests.inc({ route: "responses", outcome: nameOf(outcome) });
+    if (record.response.background) {
+      const labels = { model_name: record.generation?.writer.options.modelName ?? "", route: "responses" };
+      metrics.requests.inc({ ...labels, outcome: nameOf(outcome) });
+    }
   }
 
   /** Whether it was cancelled since its record was read. */
@@ -221,7 +224,7 @@ export class BackgroundResponses {
       job === undefined
         ? following(client, generation)
         : generating(client, { jobs: [{ ...job, replyTo: gatewayId }], detached: true });
-    const observers = job === undefined ? [held] : [held, account, lineMetrics(metrics, writer)];
+    const observers = job === undefined ? [held] : [held, account, lineMetrics(metrics, { jobs: [job], writer })];
     try {
       for await (const event of runRequest({ ...source, leaving: handover, observers })) {
         writer.take(event, "whole");
