@@ -44,6 +44,8 @@ const NOTHING: Observed = {
 const LANES = ["interactive", "batch"] as const;
 const WORKER_STATES = ["serving", "loading", "spare", "leaving", "draining", "drained"] as const;
 
+const USUAL_LOSSES = ["WORKER_LOST", "STAGE_FAILED", "EPOCH_CHANGED"] as const;
+
 /** In words of `rhone_workers`. */
 function stateOf({ layers, going, loadedBytes, totalBytes }: Observed["workers"][number], isReady: boolean) {
   if (going !== undefined) return going;
@@ -68,6 +70,14 @@ export function createMetrics(model = "") {
   registry.setDefaultLabels({ model_name: model });
   const registers = [registry];
   let observed: () => Observed = () => NOTHING;
+  const losses = new Counter({
+    name: "rhone_pipeline_losses_total",
+    help: "Pipelines lost, by error code.",
+    labelNames: ["code"] as const,
+    registers,
+  });
+  // Prometheus takes no rise from a series that was not there before.
+  for (const code of USUAL_LOSSES) losses.inc({ code }, 0);
   const read = () => observed().counts;
   return {
     registry,
@@ -272,12 +282,7 @@ export function createMetrics(model = "") {
       buckets: [0.1, 0.2, 0.5, 1, 2, 3, 4, 5, 7.5, 10, 15, 30, 60, 120, 300, 600],
       registers,
     }),
-    losses: new Counter({
-      name: "rhone_pipeline_losses_total",
-      help: "Pipelines lost, by error code.",
-      labelNames: ["code"] as const,
-      registers,
-    }),
+    losses,
     relayedBytes: new Counter({
       name: "rhone_relayed_bytes_total",
       help: "Bytes of activations that went over the coordinator, between workers that do not reach each other.",

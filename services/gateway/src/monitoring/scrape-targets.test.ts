@@ -13,7 +13,7 @@ it("names every process with metrics, and leaves out those without an address", 
     coordinators: [status("c1", { operations: "c:7101", workers })],
     isSecure: false,
   });
-  const pipeline = { __meta_rhone_coordinator: "c1", __meta_rhone_model: "tiny" };
+  const pipeline = { pipeline: "c:7101", __meta_rhone_coordinator: "c1", __meta_rhone_model: "tiny" };
   const about = (name: string, stage: string) => ({
     targets: [`${name}:7201`],
     labels: {

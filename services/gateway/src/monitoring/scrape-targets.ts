@@ -15,8 +15,9 @@ export interface ScrapeTargets {
 }
 
 /**
- * Every process of the cluster that has metrics, by its job. Labels that begin with `__meta_` are for relabelling, and
- * dropped by Prometheus: a stage that moves would otherwise begin new series.
+ * Every process of the cluster that has metrics, by its job; coordinators and workers with their pipeline, which is its
+ * coordinator's address. Labels that begin with `__meta_` are for relabelling, and dropped by Prometheus: a stage that
+ * moves would otherwise begin new series.
  */
 export function scrapeTargets({ gateways, coordinators, isSecure }: ScrapeTargets): readonly TargetGroup[] {
   const inside = isSecure ? { __scheme__: "https" } : {};
@@ -42,7 +43,8 @@ export function scrapeTargets({ gateways, coordinators, isSecure }: ScrapeTarget
 const at = (address: string, labels: TargetGroup["labels"]): readonly TargetGroup[] =>
   address === "" ? [] : [{ targets: [address], labels }];
 
-const aboutPipeline = ({ coordinator, model }: ClusterStatus) => ({
+const aboutPipeline = ({ coordinator, operations, model }: ClusterStatus) => ({
+  pipeline: operations,
   __meta_rhone_coordinator: coordinator,
   __meta_rhone_model: model.name,
 });
