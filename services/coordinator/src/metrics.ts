@@ -44,7 +44,14 @@ const NOTHING: Observed = {
 const LANES = ["interactive", "batch"] as const;
 const WORKER_STATES = ["serving", "loading", "spare", "leaving", "draining", "drained"] as const;
 
-const USUAL_LOSSES = ["WORKER_LOST", "STAGE_FAILED", "EPOCH_CHANGED"] as const;
+const USUAL_LOSSES = [
+  "WORKER_LOST",
+  "STAGE_FAILED",
+  "EPOCH_CHANGED",
+  "MESSAGE_MALFORMED",
+  "OUT_OF_MEMORY",
+  "GGML_FAILED",
+] as const;
 
 /** In words of `rhone_workers`. */
 function stateOf({ layers, going, loadedBytes, totalBytes }: Observed["workers"][number], isReady: boolean) {
@@ -223,9 +230,10 @@ export function createMetrics(model = "") {
       collect() {
         this.reset();
         const { guessed, right } = read().drafts;
-        for (const [position, all] of guessed.entries()) {
-          this.inc({ position, outcome: "right" }, right[position] ?? 0);
-          this.inc({ position, outcome: "wrong" }, all - (right[position] ?? 0));
+        for (let position = 0; position < Math.max(1, guessed.length); position++) {
+          const [all, ofThem] = [guessed[position] ?? 0, right[position] ?? 0];
+          this.inc({ position, outcome: "right" }, ofThem);
+          this.inc({ position, outcome: "wrong" }, all - ofThem);
         }
       },
     }),

@@ -64,10 +64,11 @@ export class BatchRunner {
 
   async #sweep(): Promise<void> {
     this.#clean();
-    if (!this.#hasRoom()) return;
+    if (!this.#hasRoom() && this.#running.size > 0) return;
     const open = await this.#options.uses.batches.openIds();
     this.#forgetOwners(new Set(open));
-    this.#countOpen(open);
+    this.#countOpen(open); // also where batches are left to others
+    if (!this.#hasRoom()) return;
     let waiting = await this.#ownersOf(open.filter((id) => this.#mayTry(id)));
     while (this.#hasRoom()) {
       const next = this.#turns.next(waiting, (owner) => this.#hasPlace(owner));
