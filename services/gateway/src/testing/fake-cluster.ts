@@ -1,6 +1,6 @@
 import type { ClusterStatus, GenerationEvent, GenerationJob } from "@rhone/common";
 import type { ClusterState } from "../queue/cluster-state.js";
-import type { GenerationClient } from "../queue/generation-client.js";
+import type { GenerateOptions, GenerationClient, JobsState } from "../queue/generation-client.js";
 import { status } from "./coordinator-status.js";
 
 /** What a job generates: events without the fields that follow from their place. */
@@ -30,7 +30,14 @@ export class FakeCluster implements GenerationClient, ClusterState {
     this.#script = script;
     const model = { name: "tiny", contextLength: 64, fingerprint: "abcdef0123456789" };
     const about = { coordinator: "c1", state, startedAtMs: 1_700_000_000_000, model };
-    const worker = { worker: "b-7", address: "10.0.0.7:7200", operations: "10.0.0.7:7201", hostname: "b", pid: 77, layers: [0, 2] };
+    const worker = {
+      worker: "b-7",
+      address: "10.0.0.7:7200",
+      operations: "10.0.0.7:7201",
+      hostname: "b",
+      pid: 77,
+      layers: [0, 2],
+    };
     const reason = state === "ready" ? null : "Worker b-7 at 10.0.0.7:7200 was lost";
     const inside = { operations: "10.0.0.1:7101", reason, workers: [worker] };
     const { pages, sequences, tokens, kvType } = status("c1");
@@ -40,9 +47,10 @@ export class FakeCluster implements GenerationClient, ClusterState {
   async *generate(
     job: GenerationJob,
     _signal?: AbortSignal,
-    _options?: { readonly detached: boolean },
+    options?: GenerateOptions,
   ): AsyncGenerator<GenerationEvent, void, undefined> {
     this.jobs.push(job);
+    options?.queued?.();
     yield* this.#events(job.requestId);
   }
 
@@ -58,6 +66,13 @@ export class FakeCluster implements GenerationClient, ClusterState {
   async hasEnded({ requestId }: Pick<GenerationJob, "requestId">): Promise<boolean> {
     const job = this.jobs.find((one) => one.requestId === requestId);
     return job !== undefined && [...this.#script(job)].some(({ finish }) => finish !== undefined);
+  }
+
+  async stateOf(jobs: readonly Pick<GenerationJob, "requestId">[]): Promise<JobsState> {
+    const ids = new Set(this.jobs.map(({ requestId }) => requestId));
+    if (!jobs.some(({ requestId }) => ids.has(requestId))) return "absent";
+    const ends = await Promise.all(jobs.map((job) => this.hasEnded(job)));
+    return ends.every(Boolean) ? "ended" : "open";
   }
 
   async cancel({ requestId }: Pick<GenerationJob, "requestId">): Promise<void> {
