@@ -51,8 +51,8 @@ test.each(pages)("%s: its sequence diagrams have no semicolon", (page) => {
   expect(diagrams.flatMap(([, text = ""]) => text.split("\n").filter((line) => line.includes(";")))).toEqual([]);
 });
 
-test("docs/README.md names every page of docs/", () => {
-  const named = linksOf("docs/README.md").map(([file]) => file);
+test("docs/README.md names every page of docs/, and docs/runbooks/README.md those beside it", () => {
+  const named = ["docs/README.md", "docs/runbooks/README.md"].flatMap((index) => linksOf(index).map(([file]) => file));
   const all = pages.filter((page) => page.startsWith("docs/") && page !== "docs/README.md");
   expect(named).toEqual(expect.arrayContaining(all));
 });
