@@ -4,6 +4,7 @@ export {
   anonymousStatus,
   type ClusterStatus,
   checkClusterStatus,
+  type DraftCounts,
   type PipelineState,
   type Preparing,
   parseClusterStatus,
@@ -17,9 +18,9 @@ export type {
   ClusterEvent,
   LiveHello,
   LivePipeline,
+  LiveQueue,
   LiveSample,
   LiveTick,
-  QueueDepth,
   RecentRequest,
 } from "./cluster/live-status.js";
 export { type JoinablePipeline, type Places, placesSchema } from "./cluster/places.js";
@@ -124,6 +125,7 @@ export {
   type Finish,
   type GenerationEvent,
   ordinalAfter,
+  type Timings,
   type Usage,
 } from "./queue/generation-event.js";
 export {
@@ -156,6 +158,8 @@ export {
   cancelledKey,
   eventsChannel,
   FINISHED_LOG_TTL_S,
+  GATEWAYS_KEY,
+  gatewayKey,
   handedKey,
   idempotentKey,
   type JobQueue,
@@ -199,4 +203,5 @@ export { FairWaiters } from "./threads/fair-waiters.js";
 export { type Served, serveThread, ThreadSpent } from "./threads/serve-thread.js";
 export { SharedThread } from "./threads/shared-thread.js";
 export { unlessAborted } from "./threads/unless-aborted.js";
+export { VERSION } from "./version.js";
 export { createFile, removeLeft, replaceFile } from "./whole-file.js";

@@ -28,10 +28,13 @@ import { responses } from "./http/routes/responses.js";
 import { streams } from "./http/routes/streams.js";
 import { tokenize } from "./http/routes/tokenize.js";
 import { buildServer } from "./http/server.js";
-import { LiveFeed, type LiveFeedOptions } from "./live/live-feed.js";
+import { LiveFeed } from "./live/live-feed.js";
 import { RecentRequests } from "./live/recent-requests.js";
 import { createMetrics } from "./metrics.js";
 import { type GatewayModel, ServedModels } from "./models/served-models.js";
+import type { ClusterRecords } from "./monitoring/cluster-records.js";
+import { ClusterView } from "./monitoring/cluster-view.js";
+import { MetricsPages } from "./monitoring/metrics-pages.js";
 import type { ClusterState } from "./queue/cluster-state.js";
 import type { GenerationClient } from "./queue/generation-client.js";
 import { BackgroundResponses } from "./responses/background-responses.js";
@@ -45,7 +48,7 @@ export interface Surroundings {
   readonly models: readonly GatewayModel[];
   readonly client: GenerationClient;
   readonly cluster: ClusterState;
-  readonly queueDepths: LiveFeedOptions["queueDepths"];
+  readonly records: ClusterRecords;
   readonly storage: ObjectStorage;
   readonly keys: Pick<ApiKeyStore, "get" | "count" | "add" | "list" | "revoke">;
   readonly limits: RateLimits;
@@ -76,13 +79,16 @@ export function assembleGateway(
   const { requestsPerMinute: requests, tokensPerMinute: tokens } = config;
   const metrics = createMetrics();
   const store = new FileStore(storage);
+  const served = new ServedModels(opened, outside.cluster, { waitMs: config.pipelineWaitMs });
+  const view = new ClusterView({ ...outside, models: served });
   const recent = new RecentRequests();
   const liveReaders = { ofStream: config.liveReaders, most: config.liveReaders, settings: LIVE_SETTINGS };
   const parts = {
     ...config,
     ...outside,
-    models: new ServedModels(opened, outside.cluster, { waitMs: config.pipelineWaitMs }),
+    models: served,
     metrics,
+    pages: new MetricsPages({ metrics, view, vllmNames: config.vllmMetrics }),
     answers: new AnswerRoom({ most: config.answersBytes, withinMs: config.turnWaitMs, metrics }),
     files: store,
     quota: new FileQuota(store, { files: config.filesPerKey, bytes: config.fileBytesPerKey }),
@@ -106,10 +112,10 @@ export function assembleGateway(
     if (hasConsole(config)) live(scope, parts);
   };
   const mostConnections = connectionsWithin(config.mostConnections, mostOpenFiles(), parts.logger);
-  const pages = (scope: FastifyInstance): void => {
+  const openRoutes = (scope: FastifyInstance): void => {
     if (hasConsole(config)) consolePages(scope, parts);
   };
-  const app = buildServer({ ...parts, mostConnections, requiresKeys: parts.keyRing !== null, pages, routes });
+  const app = buildServer({ ...parts, mostConnections, requiresKeys: parts.keyRing !== null, openRoutes, routes });
   const { batchesAtOnce: mostBatches, batchLinesInFlight: linesInFlight } = config;
   const input = { mostLines: config.batchMostLines, mostBytes: config.fileLimitBytes };
   const batchRunner = new BatchRunner({ uses: parts, takeLease, mostBatches, linesInFlight, input });

@@ -1,4 +1,4 @@
-import type { LiveSample, QueueDepth } from "@rhone/common";
+import type { LiveQueue, LiveSample } from "@rhone/common";
 import { samples, tick } from "../../api/live.ts";
 import { duration, number, span } from "../../format.ts";
 import { Chart } from "../../parts/chart.tsx";
@@ -99,8 +99,8 @@ export function Charts() {
 
 /** How many wait in each lane, and for how long the first of them. */
 export function Queues() {
-  const { queues = [], atMs = 0 } = tick.value ?? {};
-  const waits = ({ oldestAtMs }: QueueDepth) => (oldestAtMs === null ? "–" : span(atMs - oldestAtMs));
+  const { queues = [] } = tick.value ?? {};
+  const waits = ({ waiting, oldestMs }: LiveQueue) => (waiting === 0 ? "–" : span(oldestMs));
   return (
     <Section title="Queues">
       <table class="table">

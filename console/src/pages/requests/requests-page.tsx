@@ -26,7 +26,10 @@ export function RequestsPage() {
             <i class="bar-third" /> prepared
           </li>
           <li>
-            <i class="bar-second" /> queue and prompt
+            <i class="bar-wait" /> queue
+          </li>
+          <li>
+            <i class="bar-second" /> prompt
           </li>
           <li>
             <i class="bar-main" /> answer

@@ -8,12 +8,12 @@ export type LivePipeline = Omit<ClusterStatus, "workers"> & {
 };
 
 /** Choices of a model's lane that wait for a coordinator. */
-export interface QueueDepth {
+export interface LiveQueue {
   readonly model: string;
   readonly lane: "interactive" | "batch";
   readonly waiting: number;
-  /** When the one that has waited longest took its place; null: none waits. */
-  readonly oldestAtMs: number | null;
+  /** How long the oldest of them has waited; 0 without one. */
+  readonly oldestMs: number;
 }
 
 /** Something that happened to a cluster. Its id counts up. */
@@ -59,6 +59,8 @@ export interface RecentRequest {
   readonly prepareMs: number;
   /** From then on to its first token: queue and prefill; null: it has none. */
   readonly firstTokenMs: number | null;
+  /** Of its first choice, as its coordinator measured it; null until it has ended. */
+  readonly queuedMs: number | null;
   /** From the first token to the end, or until now; null: it has none. */
   readonly decodeMs: number | null;
   readonly promptTokens: number;
@@ -96,7 +98,7 @@ export interface LiveTick {
   /** Why the state is not known, in words; the pipelines are then the last ones known. Null otherwise. */
   readonly problem: string | null;
   readonly pipelines: readonly LivePipeline[];
-  readonly queues: readonly QueueDepth[];
+  readonly queues: readonly LiveQueue[];
   readonly sample: LiveSample;
   /** Since the last event that this reader got. */
   readonly events: readonly ClusterEvent[];

@@ -74,7 +74,7 @@ async function maySeeInside(
 }
 
 const showsSecret = ({ clusterSecret }: Pick<Admission, "clusterSecret">, { headers }: FastifyRequest): boolean =>
-  clusterSecret !== null && isSecret(headers[SECRET_HEADER], clusterSecret);
+  clusterSecret !== null && [headers[SECRET_HEADER], secretIn(headers)].some((each) => isSecret(each, clusterSecret));
 
 type Authentication = Pick<Admission, "keyRing" | "keysCommand" | "defaultLimits" | "metrics"> & {
   readonly failed: FailedKeys;

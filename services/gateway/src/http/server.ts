@@ -42,7 +42,7 @@ export interface ServerOptions extends AnswersUse {
   readonly requiresKeys: boolean;
   readonly logger: Logger;
   /** Adds pages that anybody may read. */
-  readonly pages: (scope: FastifyInstance) => void;
+  readonly openRoutes: (scope: FastifyInstance) => void;
   /** Adds the hooks and routes. */
   readonly routes: (scope: FastifyInstance) => void;
 }
@@ -96,7 +96,7 @@ export function buildServer(options: ServerOptions): FastifyInstance {
   writeJsonInTurns(app);
   endUnsent(app);
   if (corsOrigins.length > 0) app.register(cors, corsOptions(corsOrigins));
-  options.pages(app);
+  options.openRoutes(app);
   openapi(app, { requiresKeys });
   // The OpenAPI plugin sees only routes that are registered after it.
   app.register(async (scope) => options.routes(scope));

@@ -4,11 +4,13 @@ import {
   type ClusterStatus,
   type LiveHello,
   type LivePipeline,
+  type LiveQueue,
   type LiveSample,
   type LiveTick,
-  type QueueDepth,
   toRhoneError,
 } from "@rhone/common";
+import type { ClusterRecords } from "../monitoring/cluster-records.js";
+import { LANES } from "../monitoring/cluster-view.js";
 import type { ClusterState } from "../queue/cluster-state.js";
 import { eventsBetween } from "./cluster-events.js";
 import type { RecentRequests, RequestsReader } from "./recent-requests.js";
@@ -21,8 +23,7 @@ const MOST_EVENTS = 200;
 
 export interface LiveFeedOptions {
   readonly cluster: ClusterState;
-  /** How many choices of these models wait. Throws REDIS_UNAVAILABLE. */
-  readonly queueDepths: (models: readonly string[]) => Promise<readonly QueueDepth[]>;
+  readonly records: Pick<ClusterRecords, "depths">;
   readonly recent: RecentRequests;
 }
 
@@ -87,7 +88,7 @@ export class LiveFeed {
   readonly #samples: LiveSample[] = [];
   readonly #readers = new Set<() => void>();
   readonly #rates = new TokenRates();
-  #queues: readonly QueueDepth[] = [];
+  #queues: readonly LiveQueue[] = [];
   #problem: string | null = null;
   #looking = false;
 
@@ -108,7 +109,7 @@ export class LiveFeed {
     this.#looking = true;
     try {
       const statuses = await this.#options.cluster.coordinators();
-      this.#queues = await this.#options.queueDepths([...new Set(statuses.map(({ model }) => model.name))].sort());
+      this.#queues = await this.#queuesOf(statuses);
       this.#sample(statuses);
       this.#inside.look(statuses);
       this.#outside.look(statuses);
@@ -153,12 +154,22 @@ export class LiveFeed {
     return { json: `{"pipelines":${view.json},${JSON.stringify(rest).slice(1)}`, at };
   }
 
+  async #queuesOf(statuses: readonly ClusterStatus[]): Promise<readonly LiveQueue[]> {
+    const names = [...new Set(statuses.map(({ model }) => model.name))].sort();
+    const queues = names.flatMap((model) => LANES.map((lane) => ({ model, lane })));
+    const depths = await this.#options.records.depths(queues);
+    return queues.map((queue, at) => {
+      const { waiting = 0, oldestMs = 0 } = depths[at] ?? {};
+      return { ...queue, waiting, oldestMs };
+    });
+  }
+
   #viewOf({ seesInside }: LiveReader): View {
     return seesInside ? this.#inside : this.#outside;
   }
 
   #sample(statuses: readonly ClusterStatus[]): void {
-    const waiting = (lane: QueueDepth["lane"]): number =>
+    const waiting = (lane: LiveQueue["lane"]): number =>
       this.#queues.reduce((sum, queue) => sum + (queue.lane === lane ? queue.waiting : 0), 0);
     this.#samples.push({
       atMs: Date.now(),

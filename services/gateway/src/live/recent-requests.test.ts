@@ -28,12 +28,25 @@ it("times the phases of a request", () => {
   pass(300);
   const [running] = recent.since(0, everybody);
   expect(running).toMatchObject({ id: "chatcmpl-1", state: "running", owner: "team", promptTokens: 4 });
-  expect(running).toMatchObject({ firstTokenMs: 100, decodeMs: 300, cachedTokens: null, completionTokens: 1 });
-  observer.took?.(tokens(8));
+  expect(running).toMatchObject({
+    firstTokenMs: 100,
+    queuedMs: null,
+    decodeMs: 300,
+    cachedTokens: null,
+    completionTokens: 1,
+  });
+  observer.took?.({ ...tokens(8), timings: { queuedMs: 60, prefillMs: 30, decodeMs: 200 } });
   observer.ended("ok");
   pass(999);
   const [ended] = recent.since(0, everybody);
-  expect(ended).toMatchObject({ state: "ok", firstTokenMs: 100, decodeMs: 300, cachedTokens: 3, completionTokens: 2 });
+  expect(ended).toMatchObject({
+    state: "ok",
+    firstTokenMs: 100,
+    queuedMs: 60,
+    decodeMs: 300,
+    cachedTokens: 3,
+    completionTokens: 2,
+  });
   expect(recent.takeFirstTokens()).toHaveLength(1);
   expect(recent.takeFirstTokens()).toEqual([]);
 });

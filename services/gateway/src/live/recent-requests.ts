@@ -16,13 +16,17 @@ export interface RequestsReader {
 }
 
 interface Kept {
-  readonly about: Omit<RecentRequest, "state" | "decodeMs" | "cachedTokens" | "completionTokens" | "firstTokenMs">;
+  readonly about: Omit<
+    RecentRequest,
+    "state" | "decodeMs" | "cachedTokens" | "completionTokens" | "firstTokenMs" | "queuedMs"
+  >;
   readonly usage: Writer["usage"];
   readonly beganAt: number;
   state: string;
   firstAt: number | null;
   endedAt: number | null;
   tokens: number;
+  queuedMs: number | null;
   /** Of the last change. */
   version: number;
 }
@@ -61,8 +65,10 @@ export class RecentRequests {
       began: () => {
         kept = this.#keep(request);
       },
-      took: ({ tokens }) => {
-        if (kept === undefined || tokens.length === 0) return;
+      took: ({ tokens, timings }) => {
+        if (kept === undefined) return;
+        kept.queuedMs ??= timings?.queuedMs ?? null;
+        if (tokens.length === 0) return;
         if (kept.firstAt === null) this.#first(kept);
         kept.tokens += tokens.length;
         kept.version = ++this.#version;
@@ -103,7 +109,7 @@ export class RecentRequests {
         prepareMs: Math.max(0, now - arrivedAtMs),
         promptTokens: jobs.reduce((sum, { promptIds }) => sum + promptIds.length, 0),
       },
-      ...{ usage, beganAt: this.#now(), state: "running", firstAt: null, endedAt: null, tokens: 0 },
+      ...{ usage, beganAt: this.#now(), state: "running", firstAt: null, endedAt: null, tokens: 0, queuedMs: null },
       version: ++this.#version,
     };
     this.#kept.set(id, kept);
@@ -118,11 +124,12 @@ export class RecentRequests {
       this.#firstTokens.push(kept.about.prepareMs + kept.firstAt - kept.beganAt);
   }
 
-  #shown({ about, usage, beganAt, state, firstAt, endedAt, tokens }: Kept): RecentRequest {
+  #shown({ about, usage, beganAt, state, firstAt, endedAt, tokens, queuedMs }: Kept): RecentRequest {
     return {
       ...about,
       state,
       firstTokenMs: firstAt === null ? null : firstAt - beganAt,
+      queuedMs,
       decodeMs: firstAt === null ? null : (endedAt ?? this.#now()) - firstAt,
       cachedTokens: endedAt === null ? null : usage.prompt_tokens_details.cached_tokens,
       completionTokens: tokens,

@@ -1,13 +1,11 @@
 import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
+import { VERSION } from "@rhone/common";
 import type { FastifyInstance, FastifySchema } from "fastify";
 import { z } from "zod";
 import { isGeneration, OPERATIONS, type Operation } from "./operations.js";
 import { DRESS, home } from "./pages.js";
 import { errorSchema, messagesErrorSchema } from "./response-schemas.js";
-
-/** Of Rhone, as its document says it. */
-export const VERSION = "0.1.0";
 
 const PREFIX = "/docs";
 

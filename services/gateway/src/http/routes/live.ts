@@ -1,10 +1,9 @@
 import type { ServerResponse } from "node:http";
-import type { LiveHello } from "@rhone/common";
+import { type LiveHello, VERSION } from "@rhone/common";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { SSE_HEADERS } from "../../answers/stream-lines.js";
 import type { LiveFeed, LiveReader } from "../../live/live-feed.js";
 import type { ServedModels } from "../../models/served-models.js";
-import { VERSION } from "../openapi/openapi.js";
 import type { Readers } from "../readers.js";
 
 export interface LiveUse {
