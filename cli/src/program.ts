@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { addBatchCommands } from "./commands/batch.js";
 import { addBenchCommands } from "./commands/bench.js";
+import { addCertificateCommand } from "./commands/certificate.js";
 import { addDeviceCommands } from "./commands/device.js";
 import { addDrainCommand } from "./commands/drain.js";
 import { addFilesCommands } from "./commands/files.js";
@@ -43,6 +44,7 @@ export function createProgram(signal: AbortSignal): Command {
   addKeysCommands(program, signal);
   addTokenCommands(program, signal);
   addMembersCommands(program, signal);
+  addCertificateCommand(program, signal);
   addDrainCommand(program, signal);
   addJoinCommand(program, signal);
   addLeaveCommand(program, signal);
