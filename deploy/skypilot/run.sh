@@ -39,8 +39,7 @@ export RHONE_TLS_CA=$identity/ca.crt RHONE_TLS_CERT=$identity/tls.crt RHONE_TLS_
 # A worker waits for the coordinator, joins it again by itself, and is started again if it ends.
 trap 'kill -TERM $worker 2>/dev/null; wait $worker; exit' TERM INT
 while true; do
-  node packages/common/dist/lifecycle/guard-main.js services/shard-worker/dist/main.bundle.js \
-    --coordinator "$head:7110" --host 0.0.0.0 --advertise-host "$own" --port 7200 --ops-port 7201 \
+  ./rhone shard-worker --coordinator "$head:7110" --host 0.0.0.0 --advertise-host "$own" --port 7200 --ops-port 7201 \
     --device "${RHONE_DEVICE:-CPU}" --weights-dir "$data/weights" &
   worker=$!
   if wait $worker; then exit; fi

@@ -17,7 +17,6 @@ const run = promisify(execFile);
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "..");
 const NAMESPACE = "rhone-pods";
 const READY_MS = 180_000;
-const GUARD = "packages/common/dist/lifecycle/guard-main.js";
 
 /** The pods that controllers would make of a workload. */
 function podsOf({ kind, metadata: { name }, spec }) {
@@ -95,15 +94,10 @@ class RunningPod {
     return { PATH: path, HOME: this.#folder, ...Object.fromEntries(entries) };
   }
 
-  /** The entry point of the image is `rhone`, which runs services under their guard. */
-  #command(container) {
-    const args = (container.args ?? []).map((each) => this.#here(container, each));
-    if (container.command !== undefined) return container.command.map((each) => this.#here(container, each));
-    const [first, ...rest] = args;
-    if (["coordinator", "shard-worker", "gateway"].includes(first)) {
-      return ["node", join(ROOT, GUARD), join(ROOT, "services", first, "dist/main.bundle.js"), ...rest];
-    }
-    return [join(ROOT, "rhone"), ...args];
+  /** The entry point of the image is `rhone`. */
+  #command({ command, args = [], ...container }) {
+    const words = command ?? [join(ROOT, "rhone"), ...args];
+    return words.map((each) => this.#here(container, each));
   }
 
   #start(container) {

@@ -61,6 +61,7 @@ export {
   controlService,
   type DescribeWeights,
   type Frame,
+  frameBytes,
   type GuardedService,
   guardedMethod,
   type HashTensors,
@@ -81,8 +82,12 @@ export {
   announce,
   type CalibrationAnswer,
   type CalibrationOrder,
+  type GivenSocket,
+  givenSocket,
+  type ListeningSocket,
   type Release,
   released,
+  socketOf,
   type WorkerStanding,
 } from "./lifecycle/launcher.js";
 export { beginPulse, type Pulse, watchPulse } from "./lifecycle/pulse.js";
@@ -165,7 +170,7 @@ export {
 } from "./queue/redis-names.js";
 export { endTurn, leaveQueue, type QueuedJob, takeTurn } from "./queue/turns.js";
 export { endRevoked } from "./security/end-revoked.js";
-export { type Peer, ROLES, type Role } from "./security/peer.js";
+export { nameOf, type Peer, ROLES, type Role } from "./security/peer.js";
 export {
   type Expected,
   isSecret,

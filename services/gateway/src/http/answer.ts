@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
-import { type Logger, RhoneError, toRhoneError } from "@rhone/common";
+import { type Logger, type RhoneError, toRhoneError } from "@rhone/common";
 import type { FastifyReply } from "fastify";
 import { TokenAccount } from "../admission/token-account.js";
 import type { HeldAnswer } from "../answers/answer-room.js";
@@ -12,6 +12,7 @@ import type { GenerationClient } from "../queue/generation-client.js";
 import type { PreparedRequest } from "../requests/prepare.js";
 import { requestMetrics } from "../requests/run-observers.js";
 import { generating, type RunObserver, runRequest } from "../requests/run-request.js";
+import { leavingOf, waitingOf } from "./leaving.js";
 import { isThereWithin, Pings } from "./pings.js";
 import { type Limiting, reserveTokens } from "./rate-limiting.js";
 import { jsonBytes, sendJson } from "./send-json.js";
@@ -74,10 +75,12 @@ async function run(answering: Answering, reply: FastifyReply, request: RoutedReq
   const observers: RunObserver[] = [requestMetrics(answering.metrics, request.route, writer)];
   if (reservation !== null) observers.push(new TokenAccount({ reservation, jobs, detached }));
   if (stream && claim !== null) observers.push(claim);
-  const leaving = claim === null || stream ? leavingOf(reply) : undefined;
+  const attached = claim === null || stream ? leavingOf(reply) : undefined;
+  const leaving = detached ? attached : waitingOf(reply);
   if (!stream) observers.push(request.held);
-  const generated = runRequest({ ...generating(answering.client, { ...request, detached }), leaving, observers });
-  const events = request.around?.(generated) ?? generated;
+  const generated = generating(answering.client, { ...request, detached, queued: () => claim?.queued() });
+  const run = runRequest({ ...generated, leaving, observers });
+  const events = request.around?.(run) ?? run;
   if (!stream) return sendWhole(reply, { writer, events, sending: answering });
   const keep = resumable && record !== undefined ? () => save(answering, record) : undefined;
   const lines = streamLines(events, { writer, choices: jobs.length, withIds: keep !== undefined });
@@ -136,15 +139,6 @@ function told(error: unknown, logger: Logger, httpRequest: string): RhoneError {
   if (named.code === "CANCELLED") logger.debug({ httpRequest }, "answer cancelled");
   else logger.warn({ err: error, httpRequest }, "answer failed after its headers");
   return named;
-}
-
-/** Aborted when the client closes its connection. */
-export function leavingOf({ raw }: FastifyReply): AbortSignal {
-  const left = new AbortController();
-  const leave = () => left.abort(new RhoneError("CANCELLED", "The client closed the connection."));
-  raw.once("close", leave);
-  if (raw.destroyed) leave();
-  return left.signal;
 }
 
 export interface SentStream {

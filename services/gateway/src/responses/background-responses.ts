@@ -14,6 +14,7 @@ import type { Metrics } from "../metrics.js";
 import { ModelWatch } from "../models/model-watch.js";
 import type { ServedModels } from "../models/served-models.js";
 import type { GenerationClient } from "../queue/generation-client.js";
+import { LostJobs } from "../requests/lost-jobs.js";
 import { lineMetrics } from "../requests/run-observers.js";
 import { following, generating, runRequest } from "../requests/run-request.js";
 import { Sweeper } from "../sweeper.js";
@@ -221,9 +222,11 @@ export class BackgroundResponses {
       job === undefined
         ? following(client, generation)
         : generating(client, { jobs: [{ ...job, replyTo: gatewayId }], detached: true });
-    const observers = job === undefined ? [held] : [held, account, lineMetrics(metrics, writer)];
+    const jobs = job === undefined ? new LostJobs(client, addressesOf(generation)) : null;
+    const observers = jobs === null ? [held, account, lineMetrics(metrics, writer)] : [held, jobs];
+    const leaving = jobs === null ? handover : AbortSignal.any([handover, jobs.lost]);
     try {
-      for await (const event of runRequest({ ...source, leaving: handover, observers })) {
+      for await (const event of runRequest({ ...source, leaving, observers })) {
         writer.take(event, "whole");
         await timeLeft();
       }
