@@ -219,7 +219,7 @@ async function main(flags) {
     const code = await tested.completed();
     console.log(`${seconds()}: ${tested.name} ended with ${code}:\n${tested.output.trim()}`);
     if (code !== 0) process.exitCode = 1;
-    for (const pod of cluster.toReversed()) console.log(`${pod.name} ended ${await pod.end()} ms after SIGTERM`);
+    for (const pod of cluster) console.log(`${pod.name} ended ${await pod.end()} ms after SIGTERM`);
   } finally {
     for (const pod of running) pod.kill();
     await run("ip", ["netns", "delete", NAMESPACE]);
