@@ -57,7 +57,10 @@ describe("GET /status/stream", () => {
     expect(hello.caller).toEqual({ name: "boss", seesInside: true, isAdmin: true });
     expect(hello.events).toHaveLength(1);
     expect(tick.pipelines[0]).toMatchObject({ coordinator: "c1", workers: [{ worker: "b-7" }] });
-    expect(tick.queues).toMatchObject([{ model: "tiny", waiting: 0 }]);
+    expect(tick.queues).toMatchObject([
+      { model: "tiny", lane: "interactive", waiting: 0 },
+      { model: "tiny", lane: "batch", waiting: 0 },
+    ]);
     expect(next.requests).toMatchObject([{ owner: "team", state: "ok", completionTokens: 2 }]);
   });
 
