@@ -46,7 +46,17 @@ export function findingsOf(root, paths) {
 
 /** Files that git tracks or would track. */
 function writtenFiles(root) {
-  const args = ["ls-files", "--cached", "--others", "--exclude-standard", "--deduplicate", "*.ts", "*.tsx", "*.mjs", "*.md"];
+  const args = [
+    "ls-files",
+    "--cached",
+    "--others",
+    "--exclude-standard",
+    "--deduplicate",
+    "*.ts",
+    "*.tsx",
+    "*.mjs",
+    "*.md",
+  ];
   const paths = execFileSync("git", args, { cwd: root, encoding: "utf8" }).split("\n");
   return paths.filter((path) => path !== "" && !SKIPPED.test(path) && existsSync(join(root, path)));
 }

@@ -1,7 +1,12 @@
-import { type CountChoice, chooseWorkerCount } from "@rhone/planner";
+import {
+  type CountChoice,
+  chooseWorkerCount,
+  modelRequest,
+  type PageOptions,
+  type PlannableModel,
+} from "@rhone/planner";
 import { formatBytes, plural } from "../terminal/format.js";
 import type { ClusterOptions } from "./cluster-options.js";
-import { modelRequest, type PageOptions, type PlannableModel } from "@rhone/planner";
 
 export interface Machine {
   readonly cores: number;

@@ -4,11 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { inspectModel } from "@rhone/model";
+import { modelRequest } from "@rhone/planner";
 import { afterAll, describe, expect, it } from "vitest";
 import { freshDataDir } from "../testing/recorded-cluster.js";
 import type { ClusterOptions } from "./cluster-options.js";
 import { hintAfter, type PipelinePlan, planLaunch } from "./launch-plan.js";
-import { modelRequest } from "@rhone/planner";
 
 const folder = mkdtempSync(join(tmpdir(), "rhone-launch-"));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -9,12 +9,12 @@ import {
   readChatTemplate,
   resolveModel,
 } from "@rhone/model";
+import type { PlannableModel } from "@rhone/planner";
 import { commandWriter } from "../config.js";
 import type { DataDir } from "../data-dir.js";
 import { formatBytes, formatCount } from "../terminal/format.js";
 import type { ClusterOptions } from "./cluster-options.js";
 import { type DefaultWorkers, defaultWorkers, type Machine, memoryOf, threadsOf } from "./default-workers.js";
-import type { PlannableModel } from "@rhone/planner";
 
 /** A model of a cluster. */
 export interface ModelPlan {

@@ -3,6 +3,7 @@ import { activationBytes } from "@rhone/model";
 import {
   type Calibration,
   type ModelPlan,
+  modelRequest,
   planModel,
   planSpares,
   predict,
@@ -12,7 +13,6 @@ import {
 import type { ClusterOptions } from "../launch/cluster-options.js";
 import type { Machine } from "../launch/default-workers.js";
 import type { Division } from "../launch/launch-plan.js";
-import { modelRequest } from "@rhone/planner";
 import { plural } from "../terminal/format.js";
 import type { TaskLine } from "../terminal/task-line.js";
 import { calibrateMachine, type MachineCalibration } from "./calibrate-machine.js";
