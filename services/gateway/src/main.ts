@@ -7,6 +7,7 @@ import {
   hostPort,
   type Logger,
   openRedis,
+  openTracing,
   readClusterSecret,
   released,
   serviceMain,
@@ -90,6 +91,8 @@ await serviceMain(
   async (config, { logger, shutdown }) => {
     const { host, gatewayId, redisUrl: url, maxQueued, queuedBytes } = config;
     const { clusterSecretFile } = config;
+    const tracing = await openTracing(config, { service: "gateway", instance: gatewayId, logger });
+    shutdown.add("tracing", () => tracing.close());
     const clusterSecret = clusterSecretFile === undefined ? null : readClusterSecret(clusterSecretFile);
     const models = await openModels(config, { logger, shutdown });
     const storage = await openStorage(config, logger);
@@ -125,6 +128,7 @@ await serviceMain(
       openResponses: new OpenResponses(redis),
       takeLease: (lease) => BatchLease.take(redis, lease),
       clusterSecret,
+      tracing,
       logger,
     });
     shutdown.add("model watch", served.watch());

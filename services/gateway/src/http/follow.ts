@@ -12,6 +12,7 @@ import { openWriter, promptBytes } from "../answers/writer-record.js";
 import type { Metrics } from "../metrics.js";
 import type { ServedModels } from "../models/served-models.js";
 import type { GenerationClient } from "../queue/generation-client.js";
+import { replayFactsOf } from "../requests/run-facts.js";
 import { replayMetrics } from "../requests/run-observers.js";
 import { following, runRequest } from "../requests/run-request.js";
 import { leavingOf, type Sending, sendStream, sendWhole, whenSent } from "./answer.js";
@@ -153,10 +154,15 @@ async function* behind(first: string, lines: AsyncGenerator<string, void, undefi
 
 function eventsOf({ client, metrics }: Following, reply: FastifyReply, { record, after, source, held }: Followed) {
   const { open, ...limits } = following(client, record);
+  const { facts, span } = reply.request;
+  if (record.trace !== undefined) span?.link(record.trace);
+  const observers = [replayMetrics(metrics, source)];
+  if (held !== undefined) observers.push(held);
+  if (facts !== null) observers.push(replayFactsOf(facts));
   return runRequest({
     ...limits,
     open: (signalOf) => (after === undefined ? open(signalOf) : replayOrder(open(signalOf), after, signalOf)),
     leaving: leavingOf(reply),
-    observers: [replayMetrics(metrics, source), ...(held === undefined ? [] : [held])],
+    observers,
   });
 }
