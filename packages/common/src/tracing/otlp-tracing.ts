@@ -11,7 +11,7 @@ import {
   type Tracer,
   trace,
 } from "@opentelemetry/api";
-import type { SpanExporter, TracerProvider } from "@opentelemetry/sdk-trace";
+import type { SpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
 import { ERROR_TABLE, type ErrorCode } from "../errors/error-table.js";
 import type { Logger } from "../observability/logger.js";
 import type { TraceCarrier } from "../queue/trace-carrier.js";
@@ -35,8 +35,8 @@ const KINDS: Readonly<Record<NonNullable<SpanOptions["kind"]>, SpanKind>> = {
 
 export interface OtlpOptions extends TracingConfig, TracedService {
   readonly otlpEndpoint: string;
-  /** Default: the collector's at the endpoint. */
-  readonly exporter?: SpanExporter;
+  /** Takes the spans that have ended; default: sends them to the collector at the endpoint. */
+  readonly processor?: SpanProcessor;
 }
 
 /** Traces by OpenTelemetry's SDK, nothing of which is global but its warnings. */
@@ -51,20 +51,18 @@ export class OtlpTracing implements Tracing {
     this.#logger = logger;
   }
 
-  static open({ core, exporter: { OTLPTraceExporter }, resources, traces }: Sdk, options: OtlpOptions): Tracing {
-    const { otlpEndpoint, service, instance, logger } = options;
+  static open(sdk: Sdk, options: OtlpOptions): Tracing {
+    const { service, instance, logger } = options;
+    const { core, resources, traces } = sdk;
     tellWarnings(logger);
     const { defaultResource, detectResources, envDetector, resourceFromAttributes } = resources;
-    const url = `${otlpEndpoint.replace(/\/$/, "")}/v1/traces`;
-    const exporter = options.exporter ?? new OTLPTraceExporter({ url, timeoutMillis: SEND_TIMEOUT_MS });
     const named = resourceFromAttributes({ "service.name": `rhone-${service}`, "service.instance.id": instance });
-    const sending = { maxQueueSize: MOST_WAITING, scheduledDelayMillis: SEND_MS, exportTimeoutMillis: SEND_TIMEOUT_MS };
     const provider = new traces.TracerProvider({
       sampler: samplerOf(traces, options),
       resource: defaultResource()
         .merge(named)
         .merge(detectResources({ detectors: [envDetector] })),
-      spanProcessors: [new traces.BatchSpanProcessor({ exporter, ...sending })],
+      spanProcessors: [options.processor ?? sender(sdk, options)],
     });
     const spans = new Spans(provider.getTracer("rhone"), new core.W3CTraceContextPropagator());
     return new OtlpTracing(provider, spans, logger);
@@ -86,6 +84,16 @@ export class OtlpTracing implements Tracing {
     clearTimeout(timer);
     diag.disable();
   }
+}
+
+function sender({ exporter: { OTLPTraceExporter }, traces }: Sdk, { otlpEndpoint }: OtlpOptions): SpanProcessor {
+  const url = `${otlpEndpoint.replace(/\/$/, "")}/v1/traces`;
+  return new traces.BatchSpanProcessor({
+    exporter: new OTLPTraceExporter({ url, timeoutMillis: SEND_TIMEOUT_MS }),
+    maxQueueSize: MOST_WAITING,
+    scheduledDelayMillis: SEND_MS,
+    exportTimeoutMillis: SEND_TIMEOUT_MS,
+  });
 }
 
 /** Makes spans, and reads and writes who they are. */

@@ -1,4 +1,11 @@
-import { type ErrorCode, type Finish, type GenerationJob, type Logger, RhoneError, type TraceSpan } from "@rhone/common";
+import {
+  type ErrorCode,
+  type Finish,
+  type GenerationJob,
+  type Logger,
+  RhoneError,
+  type TraceSpan,
+} from "@rhone/common";
 import type { rhone } from "@rhone/proto";
 import type { Metrics } from "../metrics.js";
 import type { MicroBatch, SpanOutcome } from "../scheduler/micro-batch.js";

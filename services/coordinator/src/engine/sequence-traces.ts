@@ -1,4 +1,4 @@
-import { type Finish, type RhoneError, type SpanAttributes, toRhoneError, type TraceSpan } from "@rhone/common";
+import { type Finish, type RhoneError, type SpanAttributes, type TraceSpan, toRhoneError } from "@rhone/common";
 import type { rhone } from "@rhone/proto";
 import type { MicroBatch } from "../scheduler/micro-batch.js";
 import type { Sequence } from "../scheduler/sequence.js";
@@ -78,11 +78,12 @@ class SequenceTrace {
   /** Looks whether it was evicted by the step that is about to be sent. */
   look(): void {
     if (this.#part === "wait" || this.#sequence.phase !== "waiting") return;
-    this.#span.event("evicted", { "rhone.generated": this.#sequence.generated });
+    this.#evicted();
     this.#begin("wait");
   }
 
   admitted(): void {
+    if (this.#part !== "wait") this.#evicted(); // for no longer than the scheduler decided
     this.#begin("prefill");
     this.#partSpan.set({ "rhone.cached_positions": this.#sequence.prefillStart });
   }
@@ -111,6 +112,10 @@ class SequenceTrace {
     this.#endPart();
     this.#span.event("left to another coordinator", { "error.type": toRhoneError(reason).code });
     this.#span.end();
+  }
+
+  #evicted(): void {
+    this.#span.event("evicted", { "rhone.generated": this.#sequence.generated });
   }
 
   #begin(part: Part): void {

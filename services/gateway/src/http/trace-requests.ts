@@ -1,6 +1,6 @@
 import { NO_TRACING, type RhoneError, type TraceSpan, type Tracing } from "@rhone/common";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { operationOf } from "./openapi/operations.js";
+import { needsNoBody, operationOf } from "./openapi/operations.js";
 
 declare module "fastify" {
   interface FastifyRequest {
@@ -27,7 +27,7 @@ export function traceRequests(app: FastifyInstance, { tracing }: { readonly trac
     if (request.span !== null) endWithAnswer(request.span, request, reply);
   });
   app.addHook("preParsing", async (request) => {
-    request.parsing = request.span?.child("parse") ?? null;
+    if (!needsNoBody(operationOf(request))) request.parsing = request.span?.child("parse") ?? null;
   });
   app.addHook("preHandler", async (request) => endParsing(request));
 }

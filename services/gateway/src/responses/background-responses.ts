@@ -234,8 +234,7 @@ export class BackgroundResponses {
     const span = job?.trace && tracing.begin("background response", { parent: job.trace });
     const asked = job === undefined ? [] : [{ ...job, replyTo: gatewayId }];
     const { jobs, observers: tracers } = traceGeneration(span, { jobs: asked, stream: false, writer });
-    const source =
-      job === undefined ? following(client, generation) : generating(client, { jobs, detached: true });
+    const source = job === undefined ? following(client, generation) : generating(client, { jobs, detached: true });
     const observers = job === undefined ? [held] : [...tracers, held, account, lineMetrics(metrics, writer)];
     try {
       for await (const event of runRequest({ ...source, leaving: handover, observers })) {

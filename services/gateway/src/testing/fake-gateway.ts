@@ -52,6 +52,8 @@ export interface FakeOptions {
   readonly storage?: ObjectStorage;
   /** Default: a silent one. */
   readonly logger?: Logger;
+  /** Default: true. */
+  readonly requestLog?: boolean;
   /** Default: none. */
   readonly tracing?: Tracing;
 }
@@ -79,6 +81,7 @@ const configOf = ({ keys, keysCommand, defaultLimits, answersBytes, ...times }: 
       RHONE_PING_INTERVAL_MS: String(times.pingIntervalMs ?? 0),
       RHONE_PING_WHOLE_ANSWERS: String(times.pingWholeAnswers ?? false),
       ...(answersBytes !== undefined && { RHONE_ANSWERS_BYTES: String(answersBytes) }),
+      RHONE_REQUEST_LOG: String(times.requestLog ?? true),
       RHONE_TOKENS_PER_MINUTE: String(defaultLimits?.tokens ?? 0),
     },
     [],
