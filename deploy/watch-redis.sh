@@ -3,9 +3,11 @@
 # has answered none for RHONE_HUNG_AFTER (10) seconds, so that the container ends and is restarted. An error is an answer:
 # a server that loads its file is alive.
 # Nothing acknowledged is lost by kill -9: Redis hands each write of the append-only file to the system before it answers.
+server= isEnding=
+trap 'isEnding=1; [ -z "$server" ] || kill -TERM $server' TERM INT
 redis-server "$@" &
 server=$!
-trap 'kill -TERM $server' TERM INT
+[ -z "$isEnding" ] || kill -TERM $server # asked before there was anything to ask
 
 missed=0
 while kill -0 $server 2>/dev/null; do

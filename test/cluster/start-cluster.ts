@@ -127,8 +127,8 @@ export class RunningCluster implements ClusterAddress {
   // The commands `rhone keys create` and `rhone down` do the same; each costs half a second before it begins.
 
   /** The secret of a new API key. */
-  async createKey(name: string): Promise<string> {
-    const { key, secret } = newApiKey({ name, requestsPerMinute: null, tokensPerMinute: null });
+  async createKey(name: string, limits: { readonly requestsPerMinute?: number } = {}): Promise<string> {
+    const { key, secret } = newApiKey({ name, requestsPerMinute: null, tokensPerMinute: null, ...limits });
     const redis = await openRedis({ url: this.record().redisUrl, name: "test-keys", waits: false, onError: () => {} });
     await new ApiKeyStore(redis).add(key).finally(() => redis.disconnect());
     return secret;

@@ -1,7 +1,8 @@
 import { spawnSync } from "node:child_process";
+import { request } from "node:http";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { pidsOf } from "../cluster/processes.js";
 import { ResumingStream } from "../cluster/resuming-stream.js";
 import { type SpawnedService, spawnService } from "../cluster/spawn-service.js";
@@ -82,8 +83,9 @@ class Client {
         this.streams.push(stream);
         this.longestGapMs = Math.max(this.longestGapMs, stream.longestGapMs);
       } catch (error) {
-        // Nobody listens for a moment while a gateway is restarted: clients try again, as after any such failure.
-        if (!(error instanceof TypeError && error.message === "fetch failed")) throw error;
+        // A connection may be closed under a request: clients try again. None is refused.
+        const { code } = ((error as Error).cause ?? {}) as { readonly code?: string };
+        if (!(error instanceof TypeError) || code === "ECONNREFUSED") throw error;
         await sleep(20);
       }
     }
@@ -128,7 +130,7 @@ async function resultsOf({ id }: Batch): Promise<readonly ResultLine[]> {
 }
 
 test("each process is restarted in turn beside 8 streams and a batch: no error, and not a token differs", {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   await allReady();
   const clients = BODIES.map((_, index) => new Client(index));
@@ -155,4 +157,33 @@ test("each process is restarted in turn beside 8 streams and a batch: no error, 
     const index = Number(id.slice("line-".length)) % BODIES.length;
     expect(response.body.choices[0]?.token_ids, id).toEqual(undisturbed[index]);
   }
+});
+
+/** The status of an answer on a new connection; the code of the error where there is none. */
+function look(): Promise<number | string> {
+  return new Promise((resolve) => {
+    const asked = request(`${cluster.url}/health`, { agent: false }, (response) => {
+      response.resume();
+      resolve(response.statusCode ?? 0);
+    });
+    asked.on("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message)).end();
+  });
+}
+
+test("no connection is refused while a gateway that was killed is started again", { timeout: 120_000 }, async () => {
+  await allReady();
+  const before = pidsOf(cluster).gateway ?? 0;
+  const answers: Promise<number | string>[] = [];
+  const looking = setInterval(() => answers.push(look()), 10);
+  onTestFinished(() => clearInterval(looking));
+  await expect.poll(() => answers.length).toBeGreaterThan(10);
+  process.kill(before, "SIGKILL");
+  const atDeath = answers.length;
+  await expect.poll(() => pidsOf(cluster).gateway ?? before, PATIENCE).not.toBe(before);
+  await allReady();
+  clearInterval(looking);
+  const seen = await Promise.all(answers);
+  expect(seen.length).toBeGreaterThan(atDeath);
+  expect(seen).not.toContain("ECONNREFUSED");
+  expect(seen.at(-1)).toBe(200);
 });

@@ -17,7 +17,7 @@ function watched(answers: string) {
   };
   program(
     "redis-server",
-    `echo "$@" > ${folder}/args; trap 'exit 0' TERM; trap 'touch ${folder}/woken' CONT; while :; do sleep 0.1; done`,
+    `trap 'exit 0' TERM; trap 'touch ${folder}/woken' CONT; echo "$@" > ${folder}/args; while :; do sleep 0.1; done`,
   );
   program("redis-cli", answers);
   const env = { PATH: `${folder}:${process.env.PATH}`, RHONE_HUNG_AFTER: "4" };

@@ -26,9 +26,9 @@ export class ListeningCluster {
   }
 
   /** Without API keys, and with one worker of the host's own. Throws with what `up` printed if it does not come up. */
-  static async start(first: Host, flags: readonly string[]): Promise<ListeningCluster> {
+  static async start(first: Host, flags: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<ListeningCluster> {
     const how = ["--listen", "--host", first.address, "--auth", "off", "--workers", "1"];
-    const { code, stdout, stderr } = await rhone(["up", "--detach", ...how, ...flags], { on: first });
+    const { code, stdout, stderr } = await rhone(["up", "--detach", ...how, ...flags], { on: first, env });
     const url = /^ready (http:\S+)$/m.exec(stdout)?.[1];
     const command = /^ *rhone (join \S+ \S+)$/m.exec(stdout)?.[1];
     if (code !== 0 || url === undefined || command === undefined) throw new Error(`${stdout}${stderr}`);

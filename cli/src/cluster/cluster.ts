@@ -195,6 +195,7 @@ export class Cluster {
       spec,
       onChange: () => this.#tellProcesses(),
       onRestart: (why) => report({ kind: "warning", text: `${firstLine(why.message)} Restarting it.` }),
+      onStopped: (title) => report({ kind: "note", text: `${title} was stopped in order. Starting it again.` }),
       onGiveUp: (why) => this.#giveUp(pipeline, why),
     });
     if (pipeline !== undefined) this.#pipelines.set(pipeline, [...(this.#pipelines.get(pipeline) ?? []), service]);

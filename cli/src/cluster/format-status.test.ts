@@ -97,3 +97,8 @@ test.each([
 test("a status that is as old as the one before has no rates", () => {
   expect(formatStatus(STATUS, STATUS, styleFor({}, undefined))).toContain("200 generated (0.0/s)");
 });
+
+test("memory is unknown until a worker's first heartbeat", () => {
+  const status = { ...STATUS, workers: [workerStatus("w", [0, 8], { resident: 0 })] };
+  expect(formatStatus(status, status, plain)).toMatch(/^w .* unknown +8/m);
+});

@@ -76,7 +76,7 @@ function workerRow(worker: WorkerStatus): string[] {
     notes.length === 0 ? held : `${held} (${notes.join(", ")})`,
     deviceOf(worker),
     String(worker.threads),
-    formatBytes(worker.resident),
+    worker.resident === 0 ? "unknown" : formatBytes(worker.resident), // until its first heartbeat
     formatBytes(worker.memoryTotal),
     `${Math.round(worker.busy * 100)} %`,
     worker.address,

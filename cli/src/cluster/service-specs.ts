@@ -139,6 +139,7 @@ export function gatewaySpec(sources: SpecSources, previous: Addresses | undefine
   return {
     ...limitsOf(sources),
     name: "gateway",
+    socketVariable: "RHONE_GATEWAY_SOCKET",
     title: "The gateway",
     entry: entryPoints.gateway,
     args: toArguments(flags),

@@ -55,6 +55,15 @@ test("a worker is drained by its coordinator, and the others are told of", async
   expect(stdout).toBe("drained attic: cellar has layers 0-7 of m8. It can be stopped now.\n");
 });
 
+test("a worker that is drained already is no failure", async () => {
+  const { dataDir } = await scene(200, {});
+  const drain = () => runCommand("drain", "attic", "--data-dir", dataDir.root);
+  await drain();
+  const { stdout, error } = await drain();
+  expect(error).toBeUndefined();
+  expect(stdout).toBe("attic was drained already: cellar has layers 0-7 of m8. It can be stopped now.\n");
+});
+
 test("--json has every worker's place", async () => {
   const { dataDir } = await scene(200, {});
   const { stdout } = await runCommand("drain", "attic", "--json", "--data-dir", dataDir.root);

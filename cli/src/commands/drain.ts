@@ -30,10 +30,13 @@ export function addDrainCommand(program: Command, signal: AbortSignal): void {
     .addHelpText("after", ABOUT)
     .action(async (name: string, { dataDir, json }: DrainOptions) => {
       const context = commandContext(dataDir, signal);
-      const { worker, coordinator } = await drain(name, context);
+      const { worker, coordinator, wasDrained } = await drain(name, context);
       const { model, workers } = coordinator;
       if (json === true) console.log(JSON.stringify({ worker, state: "drained", workers: workers.map(placeOf) }));
-      else console.log(`drained ${worker}: ${holdersOf(coordinator)} of ${model.name}. It can be stopped now.`);
+      else {
+        const done = wasDrained ? `${worker} was drained already` : `drained ${worker}`;
+        console.log(`${done}: ${holdersOf(coordinator)} of ${model.name}. It can be stopped now.`);
+      }
     });
 }
 
@@ -42,8 +45,13 @@ interface Found {
   readonly coordinator: ClusterStatus;
 }
 
+interface Drained extends Found {
+  /** Before this command. */
+  readonly wasDrained: boolean;
+}
+
 /** Returns the coordinator's status once the worker has no layers and the others serve. */
-async function drain(name: string, { dataDir, signal, rhone }: CommandContext): Promise<Found> {
+async function drain(name: string, { dataDir, signal, rhone }: CommandContext): Promise<Drained> {
   const { joined, operator } = await runningCluster(dataDir);
   if (joined !== undefined) {
     const where = `This machine is a member of the cluster at ${joined}: drain its workers on the machine that made it`;
@@ -53,6 +61,7 @@ async function drain(name: string, { dataDir, signal, rhone }: CommandContext): 
   const clusterSecret = clusterSecretOf(dataDir);
   const coordinators = async () => (await fetchStatus(url, { clusterSecret, signal })).coordinators;
   const { worker, coordinator } = findWorker(name, await coordinators());
+  const wasDrained = coordinator.workers.find((each) => each.worker === worker)?.going === "drained";
   const security = securityOf(dataDir, { operator });
   const line = new TaskLine(process.stderr);
   const over = new AbortController();
@@ -70,7 +79,7 @@ async function drain(name: string, { dataDir, signal, rhone }: CommandContext): 
       },
     );
     if (code !== 200) throw gatewayFailure(body, code);
-    return { worker, coordinator: await whenReady(statusOf, { worker, signal }) };
+    return { worker, coordinator: await whenReady(statusOf, { worker, signal }), wasDrained };
   } finally {
     over.abort();
     line.close();
@@ -128,5 +137,6 @@ const placeOf = ({ worker, layers, going }: WorkerStatus) => ({ worker, layers, 
 function holdersOf({ workers }: ClusterStatus): string {
   const holders = workers.flatMap(({ worker, layers }) => (layers === null ? [] : [{ worker, layers }]));
   const inOrder = holders.toSorted((a, b) => a.layers[0] - b.layers[0]);
+  if (inOrder.length === 0) return "nobody has layers";
   return inOrder.map(({ worker, layers: [first, last] }) => `${worker} has layers ${first}-${last - 1}`).join(", ");
 }

@@ -1,8 +1,8 @@
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { testDoor } from "../membership/testing/test-door.js";
-import { recordedCluster } from "../testing/recorded-cluster.js";
+import { freshDataDir, recordedCluster } from "../testing/recorded-cluster.js";
 import { runCommand } from "../testing/run-command.js";
 import { temporaryFolder } from "../testing/temporary-folder.js";
 
@@ -60,6 +60,19 @@ test("leave needs a machine that has joined, and does not end a cluster of this 
   const { root } = await recordedCluster({});
   const message = expect.stringMatching(/has a cluster of its own. Stop it with: .*down/);
   expect(await rhone("leave", "--data-dir", root)).toMatchObject({ code: "INVALID_CONFIG", message });
+});
+
+test("leave says as JSON what was left", async () => {
+  const dataDir = await freshDataDir();
+  await writeFile(
+    dataDir.clusterFile,
+    JSON.stringify({
+      ...{ supervisor: { name: "supervisor", pid: process.pid, startedAt: "long ago" }, joined: "front:7400" },
+      ...{ state: "ready", startedAtMs: 0, url: "", model: "m", redis: "", services: [] },
+    }),
+  );
+  const { stdout } = await runCommand("leave", "--json", "--data-dir", dataDir.root);
+  expect(JSON.parse(stdout)).toEqual({ left: "front:7400", outcome: "crashed", forgotten: false });
 });
 
 test("a flag of another role is refused instead of ignored", async () => {

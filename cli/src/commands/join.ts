@@ -225,11 +225,18 @@ async function discovered(token: string | undefined, signal: AbortSignal): Promi
   );
 }
 
+interface LeaveOptions {
+  readonly dataDir?: string;
+  readonly forget?: boolean;
+  readonly json?: boolean;
+}
+
 export function addLeaveCommand(program: Command, signal: AbortSignal): void {
   addDataDirFlag(program.command("leave"))
     .description("end this machine's part in a cluster that it joined, in order: its layers are handed over first")
     .option("--forget", "remove its certificate too, so that it needs a token to join again")
-    .action(async ({ dataDir: home, forget }: { dataDir?: string; forget?: boolean }) => {
+    .option("--json", "print JSON")
+    .action(async ({ dataDir: home, forget = false, json }: LeaveOptions) => {
       const { dataDir, rhone } = commandContext(home, signal);
       const before = await readMember(dataDir);
       const record = await readClusterRecord(dataDir);
@@ -246,7 +253,9 @@ export function addLeaveCommand(program: Command, signal: AbortSignal): void {
         throw new RhoneError("NOT_RUNNING", `No member of a cluster is running in ${dataDir.root}.`);
       }
       if (forget) await forgetMember(dataDir);
+      const left = before?.door ?? record?.joined;
+      if (json === true) return console.log(JSON.stringify({ left, outcome, forgotten: forget }));
       const again = forget ? "It needs a token to join again." : `It joins again with: ${rhone("join")}`;
-      console.log(`left ${before?.door ?? record?.joined ?? "the cluster"}. ${again}`);
+      console.log(`left ${left ?? "the cluster"}. ${again}`);
     });
 }

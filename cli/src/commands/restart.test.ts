@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { recordedCluster } from "../testing/recorded-cluster.js";
 import { runCommand } from "../testing/run-command.js";
-import { chosen } from "./restart.js";
+import { chosen, RestartWait, type Standing } from "./restart.js";
 
 const services = ["redis", "coordinator-1", "coordinator-2", "worker-1", "worker-2", "gateway", "gateway"].map(
   (name, index) => ({ name, pid: index + 1, startedAt: "" }),
@@ -26,4 +26,60 @@ test("a member of another machine's cluster is told what to do instead", async (
   const { root } = await recordedCluster({ joined: "front:7400" });
   const { error } = await runCommand("restart", "--data-dir", root);
   expect(error).toMatchObject({ code: "INVALID_CONFIG", message: expect.stringContaining(" leave --data-dir ") });
+});
+
+const ready = (changes: Partial<Standing["ready"][number]> = {}): Standing => ({
+  gatewayPid: 1,
+  ready: [{ id: "c", updatedAtMs: 0, workers: 3, sequences: 8, interrupted: 0, ...changes }],
+});
+
+/** What each look says, 200 ms apart from 0 on. */
+const looks = (
+  standings: readonly (Standing | null)[],
+  about: Partial<ConstructorParameters<typeof RestartWait>[1]>,
+) => {
+  const wait = new RestartWait(ready(), { isCoordinator: false, oldPids: [], ...about });
+  return standings.map((standing, index) => wait.look(standing, 200 * index));
+};
+
+test("a restart is over once two statuses say that all who ran have had a token", () => {
+  const away = { ...ready(), ready: [] };
+  const paused = ready({ updatedAtMs: 1000, interrupted: 3 });
+  const well = [1500, 1500, 2000].map((updatedAtMs) => ready({ updatedAtMs }));
+  expect(looks([null, away, ready({ workers: 2 }), paused, ...well], {})).toEqual([
+    ...Array.from({ length: 6 }, () => undefined),
+    null,
+  ]);
+});
+
+test("a status of the moment before is not believed", () => {
+  const [before, after] = [ready({ updatedAtMs: 500 }), ready({ updatedAtMs: 1500, interrupted: 8 })];
+  expect(looks([before, after, after], {})).toEqual([undefined, undefined, undefined]);
+});
+
+test("a gateway is not restarted while the one before answers", () => {
+  expect(
+    looks(
+      [0, 1000, 2000].map((updatedAtMs) => ready({ updatedAtMs })),
+      { oldPids: [1] },
+    ),
+  ).not.toContain(null);
+});
+
+test("a coordinator's successor has its jobs first, those that have not ended within 5 s", () => {
+  const taking = (updatedAtMs: number) => ready({ id: "d", updatedAtMs, sequences: 7 });
+  const standings = Array.from({ length: 40 }, (_, index) => taking(200 * index));
+  expect(looks([ready(), ...standings], { isCoordinator: true }).indexOf(null)).toBe(30);
+  expect(
+    looks([taking(0), ...[0, 600].map((at) => ready({ id: "d", updatedAtMs: at }))], { isCoordinator: true }),
+  ).toEqual([undefined, undefined, null]);
+});
+
+test("a restart whose sequences get no token is given up after two minutes, and one that is never ready after 15", () => {
+  const wait = new RestartWait(ready(), { isCoordinator: false, oldPids: [] });
+  expect(wait.look(ready({ interrupted: 2 }), 0)).toBeUndefined();
+  expect(wait.look(ready({ interrupted: 2 }), 120_001)).toBe(
+    "2 of the sequences that ran before have had no token for 120 s since it was ready",
+  );
+  expect(wait.look(null, 15 * 60_000 + 1)).toBe("it and the pipelines are not ready after 15 min");
 });

@@ -17,19 +17,26 @@ interface RestartOptions {
 
 interface Restarted {
   readonly name: string;
-  /** Until it, and every pipeline, was ready again. */
+  /** Until it and every pipeline were ready again, and the sequences that had run had had a token again. */
   readonly ms: number;
 }
 
 const LOOK_MS = 200;
 /** A worker hands its layers over, and its successor loads them. */
 const READY_MS = 15 * 60_000;
+/** For sequences that ran before to have a token again: as long as they wait for a pipeline themselves. */
+const TOKENS_MS = 120_000;
+/** For a coordinator to take the jobs of the one before; those that have ended meanwhile do not come. */
+const JOBS_MS = 5000;
+/** Each coordinator publishes its status once in this time at least. */
+const PUBLISHED_MS = 1000;
 const ANSWER_MS = 5000;
 
 const ABOUT = `
 Without names: all workers, coordinators, Redis and the gateway, in this order; the supervisor
 goes on. Each is stopped in order, as by SIGTERM, and the next one follows once it and all
-pipelines are ready again. Streams pause for seconds and go on. A Redis in memory is left out
+pipelines are ready again and each stream that ran has had a token since: a stream pauses for
+seconds, once for each process, and goes on. A Redis in memory is left out
 unless it is named: what it holds would be lost.
 
 Examples:
@@ -94,7 +101,7 @@ export function chosen(
 }
 
 async function restartOne(name: string, context: CommandContext): Promise<void> {
-  const { dataDir } = context;
+  const { dataDir, signal } = context;
   const before = await standing(context);
   const isOf = (each: RecordedProcess): boolean => each.name === name;
   const old = (await runningCluster(dataDir)).services.filter(isOf);
@@ -104,36 +111,106 @@ async function restartOne(name: string, context: CommandContext): Promise<void> 
     const now = (await readClusterRecord(dataDir))?.services.filter(isOf) ?? [];
     return now.some((each) => !isOld(each) && isAlive(each));
   };
-  const isCoordinator = placeOf(name) === ORDER.indexOf("coordinator");
-  const isReady = async (): Promise<boolean> => {
-    if (!(await isReplaced())) return false;
-    const now = await standing(context).catch(() => null);
-    if (now === null || now.ready.length < before.ready.length || now.workers < before.workers) return false;
-    if (old.some(({ pid }) => pid === now.gatewayPid)) return false; // it serves until its successor is ready
-    // For a moment, Redis may have the status of the one before.
-    return !isCoordinator || now.ready.some((id) => !before.ready.includes(id));
-  };
-  const deadline = performance.now() + READY_MS;
-  // A status may be of the moment before: two in a row are believed.
-  for (let looks = 0; looks < 2; looks = (await isReady()) ? looks + 1 : 0) {
-    context.signal.throwIfAborted();
-    if (performance.now() > deadline) {
-      const logs = context.rhone(`logs ${name}`);
-      throw new RhoneError(
-        "NO_PIPELINE",
-        `${name} is not ready after ${READY_MS / 60_000} min. \`${logs}\` may show why.`,
-      );
-    }
-    await sleep(LOOK_MS, undefined, { signal: context.signal });
+  const wait = new RestartWait(before, {
+    isCoordinator: placeOf(name) === ORDER.indexOf("coordinator"),
+    oldPids: old.map(({ pid }) => pid),
+  });
+  for (;;) {
+    signal.throwIfAborted();
+    const now = (await isReplaced()) ? await standing(context).catch(() => null) : null;
+    const why = wait.look(now, performance.now());
+    if (why === null) return;
+    if (why !== undefined) throw lateError(name, why, context);
+    await sleep(LOOK_MS, undefined, { signal });
   }
 }
 
-interface Standing {
+function lateError(name: string, why: string, { rhone }: CommandContext): RhoneError {
+  const look = `\`${rhone("status")}\` and \`${rhone(`logs ${name}`)}\` may show why`;
+  return new RhoneError(
+    "NO_PIPELINE",
+    `${name} was restarted, but ${why}. ${look}; the processes after it were left as they are.`,
+  );
+}
+
+export interface Standing {
   readonly gatewayPid: number | undefined;
   /** Coordinators with a pipeline that is ready. */
-  readonly ready: readonly string[];
-  /** Workers that have joined them. */
-  readonly workers: number;
+  readonly ready: readonly {
+    readonly id: string;
+    readonly updatedAtMs: number;
+    readonly workers: number;
+    /** Sequences that it has. */
+    readonly sequences: number;
+    /** Of them: those that ran when their pipeline was lost and have had no token since. */
+    readonly interrupted: number;
+  }[];
+}
+
+const sumOf = (each: readonly number[]): number => each.reduce((sum, count) => sum + count, 0);
+
+/** Decides when a restart is over: nobody waits for it any more. */
+export class RestartWait {
+  readonly #before: Standing;
+  readonly #isCoordinator: boolean;
+  readonly #oldPids: readonly number[];
+  #beganAt: number | undefined;
+  #readyAt: number | undefined;
+  /** When the coordinators had published what was the first to say that all is well. */
+  #well: ReadonlyMap<string, number> | undefined;
+
+  constructor(
+    before: Standing,
+    { isCoordinator, oldPids }: { readonly isCoordinator: boolean; readonly oldPids: readonly number[] },
+  ) {
+    this.#before = before;
+    this.#isCoordinator = isCoordinator;
+    this.#oldPids = oldPids;
+  }
+
+  /**
+   * Null: it is over; undefined: not yet; else why it is given up. `now`: null while the process or the status is away.
+   * All is well when two statuses in a row say so: one may be of the moment before.
+   */
+  look(now: Standing | null, nowMs: number): string | null | undefined {
+    this.#beganAt ??= nowMs;
+    if (now === null || !this.#isReady(now)) {
+      this.#well = undefined;
+      this.#readyAt = undefined;
+      const isLate = nowMs - this.#beganAt > READY_MS;
+      return isLate ? `it and the pipelines are not ready after ${READY_MS / 60_000} min` : undefined;
+    }
+    this.#readyAt ??= nowMs;
+    const waitedMs = nowMs - this.#readyAt;
+    const interrupted = sumOf(now.ready.map((each) => each.interrupted));
+    if (interrupted > 0 || !this.#hasJobs(now, waitedMs)) {
+      this.#well = undefined;
+      const who = `${interrupted} of the sequences that ran before have`;
+      return waitedMs > TOKENS_MS ? `${who} had no token for ${TOKENS_MS / 1000} s since it was ready` : undefined;
+    }
+    this.#well ??= new Map(now.ready.map(({ id, updatedAtMs }) => [id, updatedAtMs]));
+    const isAgain = now.ready.every(({ id, updatedAtMs }) => {
+      const first = this.#well?.get(id);
+      return first !== undefined && updatedAtMs - first >= PUBLISHED_MS / 2;
+    });
+    return isAgain ? null : undefined;
+  }
+
+  #isReady({ ready, gatewayPid }: Standing): boolean {
+    const before = this.#before.ready;
+    if (ready.length < before.length) return false;
+    if (sumOf(ready.map((each) => each.workers)) < sumOf(before.map((each) => each.workers))) return false;
+    if (gatewayPid !== undefined && this.#oldPids.includes(gatewayPid)) return false; // until its successor is ready
+    // For a moment, Redis may have the status of the one before.
+    return !this.#isCoordinator || ready.some(({ id }) => before.every((each) => each.id !== id));
+  }
+
+  /** A coordinator knows its sequences once it has taken their jobs. */
+  #hasJobs({ ready }: Standing, waitedMs: number): boolean {
+    if (!this.#isCoordinator || waitedMs > JOBS_MS) return true;
+    const count = (each: Standing["ready"]): number => sumOf(each.map(({ sequences }) => sequences));
+    return count(ready) >= count(this.#before.ready);
+  }
 }
 
 async function standing({ dataDir, signal }: CommandContext): Promise<Standing> {
@@ -144,7 +221,9 @@ async function standing({ dataDir, signal }: CommandContext): Promise<Standing> 
   const ready = coordinators.filter(({ state }) => state === "ready");
   return {
     gatewayPid: gateway?.pid,
-    ready: ready.map(({ coordinator }) => coordinator),
-    workers: ready.reduce((sum, { workers }) => sum + workers.length, 0),
+    ready: ready.map(({ coordinator, updatedAtMs, workers, sequences: { running, waiting, interrupted = 0 } }) => ({
+      ...{ id: coordinator, updatedAtMs, interrupted },
+      ...{ workers: workers.length, sequences: running + waiting },
+    })),
   };
 }

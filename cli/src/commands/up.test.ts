@@ -37,11 +37,14 @@ test("`down` fails where nothing is running", async () => {
   expect(error).toMatchObject({ code: "NOT_RUNNING", message: `No cluster is running in ${root}.` });
 });
 
-test("`down` clears up after a crash", async () => {
+test.each([
+  [[], "The cluster had crashed; its remaining processes were ended.\n"],
+  [["--json"], expect.stringMatching(/^\{"dataDir":".+","outcome":"crashed"\}\n$/)],
+])("`down` clears up after a crash, and says so with %j", async (flags, said) => {
   const dataDir = await freshDataDir();
   const supervisor = { name: "supervisor", pid: process.pid, startedAt: "long ago" };
   const about = { state: "ready", startedAtMs: 0, url: "u", model: "m", redis: "", services: [] };
   await writeFile(dataDir.clusterFile, JSON.stringify({ supervisor, ...about }));
-  const { stdout } = await runCommand("down", "--data-dir", dataDir.root);
-  expect(stdout).toBe("The cluster had crashed; its remaining processes were ended.\n");
+  const { stdout } = await runCommand("down", ...flags, "--data-dir", dataDir.root);
+  expect(stdout).toEqual(said);
 });

@@ -82,12 +82,14 @@ async function up({ detach, model: [model = "", ...moreModels], ...asked }: UpOp
 }
 
 export function addDownCommand(program: Command, signal: AbortSignal): void {
-  addDataDirFlag(program.command("down").description("stop the running cluster")).action(
-    async (options: { dataDir?: string }) => {
-      const { dataDir } = commandContext(options.dataDir, signal);
+  addDataDirFlag(program.command("down").description("stop the running cluster"))
+    .option("--json", "print JSON")
+    .action(async ({ dataDir: home, json }: { readonly dataDir?: string; readonly json?: boolean }) => {
+      const { dataDir } = commandContext(home, signal);
       const outcome = await stopCluster(dataDir);
       if (outcome === "not-running") throw new RhoneError("NOT_RUNNING", `No cluster is running in ${dataDir.root}.`);
-      console.log(outcome === "stopped" ? "stopped" : "The cluster had crashed; its remaining processes were ended.");
-    },
-  );
+      if (json === true) console.log(JSON.stringify({ dataDir: dataDir.root, outcome }));
+      else
+        console.log(outcome === "stopped" ? outcome : "The cluster had crashed; its remaining processes were ended.");
+    });
 }

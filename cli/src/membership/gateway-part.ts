@@ -35,6 +35,7 @@ export async function gatewayPart(sources: PartSources): Promise<MemberPart> {
   return {
     spec: (previous) => ({
       name: "gateway",
+      socketVariable: "RHONE_GATEWAY_SOCKET",
       title: `Gateway ${options.name}`,
       entry: entryPoints.gateway,
       args: toArguments({ ...flags, port: previous?.http?.split(":").at(-1) ?? options.port }),

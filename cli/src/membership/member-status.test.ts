@@ -1,4 +1,4 @@
-import { mkdir } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { RhoneError } from "@rhone/common";
 import { expect, it, onTestFinished } from "vitest";
 import { recordFailure } from "../cluster/last-failure.js";
@@ -59,6 +59,18 @@ it("one that was stopped or expelled says so, and how it is started again", asyn
   const status = await memberStatus(dataDir);
   expect(status).toMatchObject({ state: "stopped", failure: { code: "FORBIDDEN_PEER" }, startedAtMs: null });
   expect(formatMember(status as NonNullable<typeof status>, rhone)).toMatch(/^ended .*FORBIDDEN_PEER: attic was/m);
+});
+
+it("one whose supervisor was killed says so", async () => {
+  const dataDir = await member();
+  const record = JSON.parse(await readFile(dataDir.clusterFile, "utf8"));
+  const supervisor = { ...record.supervisor, startedAt: "another boot" };
+  await writeFile(dataDir.clusterFile, JSON.stringify({ ...record, supervisor }));
+  const status = await memberStatus(dataDir);
+  expect(status).toMatchObject({ state: "stopped", failure: null, killed: { pid: process.pid } });
+  expect(formatMember(status as NonNullable<typeof status>, rhone)).toMatch(
+    new RegExp(`^ended +with its supervisor \\(process ${process.pid}\\), which was killed or crashed$`, "m"),
+  );
 });
 
 it("a machine that never joined, or runs a cluster of its own, is no member", async () => {

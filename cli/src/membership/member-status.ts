@@ -21,8 +21,10 @@ export interface MemberStatus {
   readonly state: string;
   /** Its place, as the coordinator or gateway said last; null: nothing yet. */
   readonly standing: string | null;
-  /** Why its part ended; null: it runs, or was stopped in order. */
+  /** Why its part ended; null: it runs, was stopped in order, or was killed. */
   readonly failure: LastFailure | null;
+  /** The supervisor that was killed or crashed, with which its part ended; null: none was. */
+  readonly killed: { readonly pid: number } | null;
   /** Unix milliseconds; null of a machine that runs nothing. */
   readonly startedAtMs: number | null;
   /** Null when the certificate can't be read. */
@@ -48,13 +50,18 @@ export async function memberStatus(dataDir: DataDir): Promise<MemberStatus | nul
     state: runs?.state ?? "stopped",
     standing: runs?.standing ?? null,
     failure: runs === null ? await lastFailure(dataDir) : null,
+    // One that ends takes its record with it.
+    killed: record !== null && runs === null ? { pid: record.supervisor.pid } : null,
     startedAtMs: runs?.startedAtMs ?? null,
-    certificateUntilMs: await endOf(join(dataDir.identity, `${role}-${name}`, "cert.pem")),
+    certificateUntilMs: await expiryOf(join(dataDir.identity, `${role}-${name}`, "cert.pem")),
     processes,
   };
 }
 
-async function endOf(certificate: string): Promise<number | null> {
+const endOf = ({ killed }: MemberStatus): string =>
+  killed === null ? "it was stopped" : `with its supervisor (process ${killed.pid}), which was killed or crashed`;
+
+async function expiryOf(certificate: string): Promise<number | null> {
   try {
     return Date.parse(new X509Certificate(await readFile(certificate)).validTo);
   } catch {
@@ -69,7 +76,7 @@ export function formatMember(status: MemberStatus, rhone: CommandWriter, nowMs: 
     certificateUntilMs === null ? "unreadable" : `until ${formatTime(certificateUntilMs / 1000)} (UTC)`;
   const member = ["member", `${name}, a ${role} of the cluster at ${cluster}, ${state}`];
   if (startedAtMs === null) {
-    const why = failure === null ? "it was stopped" : `${failure.at}: ${failure.code}: ${failure.message}`;
+    const why = failure !== null ? `${failure.at}: ${failure.code}: ${failure.message}` : endOf(status);
     return formatTable([member, ["ended", why], ["certificate", certificate], ["start it with", rhone("join")]]);
   }
   return formatTable([

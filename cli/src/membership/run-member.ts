@@ -64,6 +64,7 @@ export async function runMember(request: MemberRequest): Promise<void> {
       spec: part.spec,
       onChange: () => void claim.update({ services: recordedProcesses([service]) }),
       onRestart: (why) => report({ kind: "warning", text: `${why.message.split("\n")[0]} Restarting it.` }),
+      onStopped: (title) => report({ kind: "note", text: `${title} was stopped in order. Starting it again.` }),
       onGiveUp: fail,
     });
     kill.addEventListener("abort", () => service.kill(), { once: true });

@@ -1,7 +1,10 @@
-import { type ChildProcess, fork } from "node:child_process";
+import { type ChildProcess, fork, type SendHandle } from "node:child_process";
+import { once } from "node:events";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import {
   type Announcement,
+  type GivenSocket,
+  type ListeningSocket,
   parseErrorCode,
   type Release,
   RhoneError,
@@ -24,6 +27,11 @@ export interface ServiceSpec {
   readonly logFile: string;
   /** It is killed when its event loop has not turned for this long, and woken before, in case it was only stopped. */
   readonly hungAfterMs: number;
+  /**
+   * Names the variable by which it is told to give a copy of its listening socket ("kept"), or to listen on the copy
+   * ("given"). Absent: it opens its own each time.
+   */
+  readonly socketVariable?: string;
   /** A worker's news of its way into a pipeline. */
   readonly onStanding?: (standing: WorkerStanding) => void;
 }
@@ -44,39 +52,47 @@ export interface StopTimes {
  */
 export class ServiceProcess {
   readonly name: string;
+  /** In messages: "Worker 1". */
+  readonly title: string;
   readonly pid: number;
   /** The addresses that it listens on. Rejects as `ended` resolves when it ends before it listens. */
   readonly listening: Promise<Addresses>;
   /** Resolves when it lives on only to finish what it has begun, and until `release` serves as before. */
   readonly retiring: Promise<void>;
-  /** Resolves when it is ready for the addresses of the one that it succeeds. */
-  readonly claiming: Promise<void>;
+  /** The copy of its listening socket that it gave, once it listens. */
+  socket: ListeningSocket | undefined;
   /** Why it ended. Never rejects. */
   readonly ended: Promise<RhoneError>;
   readonly #child: ChildProcess;
+  #wasTold = false;
   #fatal: RhoneError | undefined;
   #isStopping = false;
 
   private constructor(spec: ServiceSpec, child: ChildProcess) {
     this.name = spec.name;
+    this.title = spec.title;
     this.pid = child.pid ?? 0;
     this.#child = child;
     this.ended = new Promise((resolve) => {
       child.once("error", (error) => resolve(this.#describeEnd(spec, error.message)));
       child.once("exit", (code, signal) => {
-        resolve(this.#fatal ?? this.#describeEnd(spec, signal === null ? `exit code ${code}` : `signal ${signal}`));
+        const how = signal === null ? `exit code ${code}` : `signal ${signal}`;
+        void lastMessages(child).then(() => resolve(this.#fatal ?? this.#describeEnd(spec, how)));
       });
     });
     const announced = (kind: Announcement["kind"]): Promise<void> =>
       new Promise((resolve) => child.on("message", (message: Announcement) => message.kind === kind && resolve()));
     this.retiring = announced("retiring");
-    this.claiming = announced("claims");
     void this.retiring.then(() => this.#isStopping && this.release());
+    void announced("ending").then(() => {
+      this.#wasTold = true;
+    });
     this.listening = new Promise((resolve, reject) => {
       let how = "did not start";
-      child.on("message", (message: Announcement) => {
+      child.on("message", (message: Announcement, socket: unknown) => {
         if (message.kind === "listening") {
           how = "failed";
+          this.socket = socket as ListeningSocket | undefined;
           resolve(message.addresses);
         } else if (message.kind === "standing") spec.onStanding?.(message);
         else if (message.kind === "fatal") this.#fatal = fatalError(`${spec.title} ${how}.`, message);
@@ -106,6 +122,11 @@ export class ServiceProcess {
     }
   }
 
+  /** It has ended in order, since a signal told it to. */
+  get endedInOrder(): boolean {
+    return this.#wasTold && this.#child.exitCode === 0;
+  }
+
   /** Stops it in order, and resolves when it has ended. */
   async stop({ hurryAfterMs, killAfterMs }: StopTimes): Promise<void> {
     const terminate = (): void => {
@@ -121,6 +142,11 @@ export class ServiceProcess {
     ];
     await this.ended;
     for (const timer of timers) clearTimeout(timer);
+  }
+
+  /** Has it listen on the socket, which stays the caller's. */
+  give(socket: ListeningSocket): void {
+    this.#child.send({ kind: "socket" } satisfies GivenSocket, socket as SendHandle, () => {});
   }
 
   /** Has one that retires give its addresses up. */
@@ -148,6 +174,15 @@ export class ServiceProcess {
     const log = tail === "" ? "" : `\nIts log ends:\n${tail}`;
     return new RhoneError("INTERNAL", `${spec.title} ended unexpectedly (${how}).${log}`);
   }
+}
+
+/** What it has said before its end may be read after it. */
+const LAST_MESSAGES_MS = 1000;
+
+async function lastMessages(child: ChildProcess): Promise<void> {
+  if (!child.connected) return;
+  const signal = AbortSignal.timeout(LAST_MESSAGES_MS);
+  await once(child, "disconnect", { signal }).catch(() => {});
 }
 
 function fatalError(what: string, { code, message }: Extract<Announcement, { kind: "fatal" }>): RhoneError {

@@ -1,10 +1,12 @@
 import { writeFile } from "node:fs/promises";
+import { connect } from "node:net";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import type { RhoneError } from "@rhone/common";
 import { expect, onTestFinished, test } from "vitest";
 import { childEnvironment } from "../config.js";
 import { temporaryFolder } from "../testing/temporary-folder.js";
-import type { Addresses } from "./service-process.js";
+import type { Addresses, ServiceSpec } from "./service-process.js";
 import { RestartBudget, type SupervisedOptions, SupervisedService } from "./supervised-service.js";
 
 const DIES_LATER = `process.send({ kind: "listening", service: "x", addresses: { grpc: "127.0.0.1:7" } });
@@ -32,6 +34,7 @@ test("a service that dies again and again keeps its address and is given up with
       },
       onChange: () => {},
       onRestart: (reason) => restarts.push(reason),
+      onStopped: () => {},
       onGiveUp: resolve,
       budget: new RestartBudget({ most: 2, withinMs: 60_000, delayMs: 1 }),
     });
@@ -51,7 +54,9 @@ test("there is no pause, pauses double, then the budget is spent, then the windo
   expect(budget.next(5000)).toBe(0);
 });
 
-async function service(source: string, changes: Partial<SupervisedOptions> = {}) {
+type Changes = Partial<SupervisedOptions> & Pick<ServiceSpec, "socketVariable">;
+
+async function service(source: string, { socketVariable, ...changes }: Changes = {}) {
   const folder = await temporaryFolder();
   const entry = join(folder, "entry.mjs");
   await writeFile(entry, source);
@@ -65,9 +70,11 @@ async function service(source: string, changes: Partial<SupervisedOptions> = {})
       env: childEnvironment(),
       logFile: join(folder, "log"),
       hungAfterMs: 10_000,
+      ...(socketVariable !== undefined && { socketVariable }),
     }),
     onChange: () => events.push("change"),
     onRestart: () => events.push("restart"),
+    onStopped: (title) => events.push(`stopped ${title}`),
     onGiveUp: () => events.push("give up"),
     budget: new RestartBudget({ most: 5, withinMs: 60_000, delayMs: 1 }),
     ...changes,
@@ -95,6 +102,38 @@ test("a service that is killed comes back, until it is stopped", async () => {
   expect(events.filter((event) => event !== "change")).toEqual(["restart"]);
 }, 30_000);
 
+test("a service that somebody stops in order is started again at once, and no restart is counted", async () => {
+  const ends = `process.once("SIGTERM", () => process.send({ kind: "ending" }, () => process.exit(0)));`;
+  const budget = new RestartBudget({ most: 0, withinMs: 60_000, delayMs: 60_000 });
+  const { supervised, events } = await service(`${ends} ${LISTENS} setInterval(() => {}, 1000);`, { budget });
+  await supervised.start();
+  for (let times = 0; times < 2; times++) {
+    const before = supervised.process;
+    await before?.listening;
+    process.kill(before?.pid ?? 0, "SIGTERM");
+    await expect.poll(() => supervised.process?.pid ?? before?.pid, { timeout: 20_000 }).not.toBe(before?.pid);
+  }
+  await supervised.stop({ killAfterMs: 10_000 });
+  expect(events.filter((event) => event !== "change")).toEqual(["stopped X", "stopped X"]);
+}, 60_000);
+
+test.each([
+  ["that says so and fails", 'process.send({ kind: "ending" }, () => process.exit(1));'],
+  ["with 0 without having been told to", "process.exit(0);"],
+])(
+  "an end %s is unexpected",
+  async (_, ends) => {
+    const budget = new RestartBudget({ most: 0, withinMs: 60_000, delayMs: 1 });
+    const why = await new Promise<RhoneError>((resolve) => {
+      void service(`${LISTENS} setTimeout(() => { ${ends} }, 20);`, { budget, onGiveUp: resolve }).then(
+        ({ supervised }) => void supervised.start(),
+      );
+    });
+    expect(why.message).toContain("X ended unexpectedly");
+  },
+  30_000,
+);
+
 test("a stop during the pause before a restart is the end", async () => {
   let restarts = 0;
   let paused: () => void = () => {};
@@ -114,8 +153,7 @@ test("a stop during the pause before a restart is the end", async () => {
 
 test("a service that retires has its successor at once, and is stopped with it", async () => {
   const retires = `process.once("SIGTERM", () => process.send({ kind: "retiring" }));
-    process.on("message", ({ kind }) => process.send({ kind: "standing", was: kind }));
-    if (process.env.RHONE_TAKES_OVER === "true") process.send({ kind: "claims" });`;
+    process.on("message", ({ kind }) => process.send({ kind: "standing", was: kind }));`;
   const { supervised, events } = await service(`${retires} ${LISTENS} setInterval(() => {}, 1000);`);
   await supervised.start();
   const first = supervised.process?.pid ?? 0;
@@ -133,11 +171,9 @@ test("a successor that fails has one that takes over, too: the one that retires 
   const source = `import { existsSync, writeFileSync } from "node:fs";
     process.once("SIGTERM", () => process.send({ kind: "retiring" }));
     process.on("message", ({ kind }) => kind === "release" && process.exit(0));
-    const failed = ${JSON.stringify(join(folder, "failed"))};
-    if (process.env.RHONE_TAKES_OVER === "true") {
-      if (existsSync(failed)) process.send({ kind: "claims" });
-      else { writeFileSync(failed, ""); process.exit(7); }
-    }
+    const [began, failed] = ${JSON.stringify(["began", "failed"].map((name) => join(folder, name)))};
+    if (!existsSync(began)) writeFileSync(began, "");
+    else if (!existsSync(failed)) { writeFileSync(failed, ""); process.exit(7); }
     ${LISTENS} setInterval(() => {}, 1000);`;
   const { supervised, events } = await service(source);
   await supervised.start();
@@ -148,3 +184,37 @@ test("a successor that fails has one that takes over, too: the one that retires 
   await supervised.process?.listening;
   expect(events.filter((event) => event !== "change")).toEqual(["restart"]);
 }, 30_000);
+
+/** Answers each connection with its process id. */
+const SERVES = `import { createServer } from "node:net";
+  const server = createServer((socket) => socket.end(String(process.pid)));
+  const tell = (socket) => () => {
+    const http = "127.0.0.1:" + server.address().port;
+    process.send({ kind: "listening", service: "x", addresses: { http } }, socket);
+  };
+  if (process.env.X_SOCKET === "kept") server.listen(0, "127.0.0.1", () => tell(server._handle)());
+  else process.once("message", (message, socket) => message.kind === "socket" && server.listen(socket, tell()));`;
+
+/** The process id that a connection is answered with. */
+async function answerAt(address = ""): Promise<number> {
+  const [host, port] = address.split(":");
+  return Number(await text(connect(Number(port), host)));
+}
+
+test("connections that arrive while a service is started again wait for it, and are refused once it is stopped", async () => {
+  const { supervised } = await service(SERVES, { socketVariable: "X_SOCKET" });
+  const { http } = await supervised.start();
+  for (let times = 0; times < 2; times++) {
+    const first = supervised.process;
+    await first?.listening;
+    expect(await answerAt(http)).toBe(first?.pid);
+    process.kill(first?.pid ?? 0, "SIGKILL");
+    await expect
+      .poll(() => supervised.process?.pid ?? first?.pid, { timeout: 20_000, interval: 1 })
+      .not.toBe(first?.pid);
+    const answers = await Promise.all(Array.from({ length: 20 }, () => answerAt(http)));
+    expect(new Set(answers)).toEqual(new Set([supervised.process?.pid]));
+  }
+  await supervised.stop({ killAfterMs: 10_000 });
+  await expect(answerAt(http)).rejects.toMatchObject({ code: "ECONNREFUSED" });
+}, 60_000);

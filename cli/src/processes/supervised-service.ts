@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { RhoneError } from "@rhone/common";
+import { type ListeningSocket, RhoneError } from "@rhone/common";
 import { type Addresses, ServiceProcess, type ServiceSpec, type StopTimes } from "./service-process.js";
 
 export interface SupervisedOptions {
@@ -9,6 +9,8 @@ export interface SupervisedOptions {
   readonly onChange: () => void;
   /** It ended unexpectedly and is about to be restarted. */
   readonly onRestart: (why: RhoneError) => void;
+  /** Somebody else stopped it in order, and it is about to be started again. `title`: what it is called in messages. */
+  readonly onStopped: (title: string) => void;
   /** It ended too often and is not restarted. */
   readonly onGiveUp: (why: RhoneError) => void;
   readonly budget?: RestartBudget;
@@ -16,7 +18,11 @@ export interface SupervisedOptions {
 
 /**
  * A service that is restarted, the first time at once, then after a growing pause, whenever it ends unexpectedly. One
- * that retires has its successor at once, and finishes what it has begun beside it.
+ * that somebody else stops in order is started again at once, however often. One that retires has its successor at
+ * once, and finishes what it has begun beside it.
+ *
+ * Of one that gives its listening socket, each successor listens on the same one: connections that arrive while there
+ * is none wait, until the service is stopped or given up.
  */
 export class SupervisedService {
   readonly #options: SupervisedOptions;
@@ -25,6 +31,7 @@ export class SupervisedService {
   #process: ServiceProcess | undefined;
   readonly #retiring = new Set<ServiceProcess>();
   #addresses: Addresses | undefined;
+  #socket: ListeningSocket | undefined;
 
   constructor(options: SupervisedOptions) {
     this.#options = options;
@@ -50,17 +57,23 @@ export class SupervisedService {
 
   async stop(times: StopTimes): Promise<void> {
     this.#stopping.abort();
+    this.#closeSocket();
     await Promise.all(this.processes.map((each) => each.stop(times)));
   }
 
   kill(): void {
     this.#stopping.abort();
+    this.#closeSocket();
     for (const each of this.processes) each.kill();
   }
 
-  #spawn(more: NodeJS.ProcessEnv): ServiceProcess {
+  #spawn(): ServiceProcess {
     const spec = this.#options.spec(this.#addresses);
+    const { socketVariable } = spec;
+    const socket = this.#socket;
+    const more = socketVariable === undefined ? {} : { [socketVariable]: socket === undefined ? "kept" : "given" };
     const started = ServiceProcess.start({ ...spec, env: { ...spec.env, ...more } });
+    if (socket !== undefined) started.give(socket);
     this.#process = started;
     this.#options.onChange();
     void started.ended.then(() => {
@@ -71,14 +84,27 @@ export class SupervisedService {
     return started;
   }
 
-  /** Those that retire hold their addresses until one is ready for them, however many of their successors fail. */
+  /** Those that retire serve until one listens beside them, however many of their successors fail. */
   #succeed(): ServiceProcess {
-    const before = [...this.#retiring];
-    const started = this.#spawn(before.length === 0 ? {} : { RHONE_TAKES_OVER: "true" });
-    void started.claiming.then(() => {
-      for (const each of before) each.release();
-    });
+    const started = this.#spawn();
+    const listens = (): void => {
+      this.#keep(started);
+      for (const each of this.#retiring) if (each !== started) each.release();
+    };
+    started.listening.then(listens, () => {});
     return started;
+  }
+
+  #keep({ socket }: ServiceProcess): void {
+    if (socket === undefined) return;
+    if (this.#socket === undefined && !this.#stopping.signal.aborted) this.#socket = socket;
+    else socket.close();
+  }
+
+  /** Connections that wait are refused from now on, unless one that listens takes them. */
+  #closeSocket(): void {
+    this.#socket?.close();
+    this.#socket = undefined;
   }
 
   #giveUp(why: RhoneError): RhoneError {
@@ -97,8 +123,16 @@ export class SupervisedService {
         current = this.#succeed();
         continue;
       }
+      if (current.endedInOrder) {
+        this.#options.onStopped(current.title);
+        current = this.#succeed();
+        continue;
+      }
       const delayMs = this.#budget.next(performance.now());
-      if (delayMs === null) return this.#options.onGiveUp(this.#giveUp(why));
+      if (delayMs === null) {
+        this.#closeSocket();
+        return this.#options.onGiveUp(this.#giveUp(why));
+      }
       this.#options.onRestart(why);
       await sleep(delayMs, undefined, { signal: this.#stopping.signal }).catch(() => {});
       if (this.#stopping.signal.aborted) return;

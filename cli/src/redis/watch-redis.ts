@@ -6,7 +6,7 @@ export interface RedisWatch {
   /** Settles when Redis has answered, with whatever. */
   readonly ping: () => Promise<unknown>;
   readonly hungAfterMs: number;
-  /** Called at a quarter of that, when it may still be woken. */
+  /** Called at each look from a quarter of that on, while it may still be woken. */
   readonly onLate: () => void;
   /** Called once. */
   readonly onHung: () => void;
@@ -23,7 +23,7 @@ export function watchRedis({ ping, hungAfterMs, onLate, onHung }: RedisWatch): v
   };
   const timer = setInterval(() => {
     const still = stillness.look(answers);
-    if (still === Math.ceil(hungAfterMs / LOOK_MS / 4)) onLate();
+    if (still >= Math.ceil(hungAfterMs / LOOK_MS / 4)) onLate();
     if (still * LOOK_MS >= hungAfterMs) {
       clearInterval(timer);
       return onHung();

@@ -61,6 +61,7 @@ export {
   controlService,
   type DescribeWeights,
   type Frame,
+  frameBytes,
   type GuardedService,
   guardedMethod,
   type HashTensors,
@@ -81,8 +82,12 @@ export {
   announce,
   type CalibrationAnswer,
   type CalibrationOrder,
+  type GivenSocket,
+  givenSocket,
+  type ListeningSocket,
   type Release,
   released,
+  socketOf,
   type WorkerStanding,
 } from "./lifecycle/launcher.js";
 export { beginPulse, type Pulse, watchPulse } from "./lifecycle/pulse.js";
@@ -166,7 +171,7 @@ export {
 export { type TraceCarrier, traceCarrierSchema } from "./queue/trace-carrier.js";
 export { endTurn, leaveQueue, type QueuedJob, takeTurn } from "./queue/turns.js";
 export { endRevoked } from "./security/end-revoked.js";
-export { type Peer, ROLES, type Role } from "./security/peer.js";
+export { nameOf, type Peer, ROLES, type Role } from "./security/peer.js";
 export {
   type Expected,
   isSecret,

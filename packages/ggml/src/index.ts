@@ -14,6 +14,7 @@ export { KernelOperations, type QuantizedRows, type QuantizeSource } from "./gra
 export type { RopeMode, RopeOptions } from "./graph/operation-options.js";
 export type { Kernels } from "./kernels/kernels.js";
 export { type ChosenKernels, chooseKernels } from "./kernels/open-kernels.js";
+export { boundUnacknowledged } from "./native/bound-unacknowledged.js";
 export { devicePackages } from "./native/device-packages.js";
 export { type Engine, openEngine } from "./native/engine.js";
 export { trimMemory } from "./native/trim-memory.js";

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import {
   type ActivationTypeName,
   advertisedHost,
+  frameBytes,
   hostPort,
   type Logger,
   MOST_ACTIVATION_BYTES,
@@ -60,10 +61,14 @@ interface Parts extends CoordinatorOptions {
   readonly tracing: Tracing;
 }
 
+/** Bytes of a step's activations, at most. */
+const stepBytes = ({ config, model }: CoordinatorOptions): number =>
+  config.maxRows * model.activationBytes(config.activationType);
+
 /** Throws INVALID_CONFIG for steps whose frames no worker would take. */
-function checkFrames({ config, model }: CoordinatorOptions): void {
-  const { maxRows, activationType } = config;
-  const bytes = maxRows * model.activationBytes(activationType);
+function checkFrames(options: CoordinatorOptions): void {
+  const { maxRows, activationType } = options.config;
+  const bytes = stepBytes(options);
   if (bytes <= MOST_ACTIVATION_BYTES) return;
   throw new RhoneError(
     "INVALID_CONFIG",
@@ -101,6 +106,8 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     host: config.host,
     port: config.port,
     security,
+    // What simulated stages send each other is known to them alone.
+    mostFrameBytes: frameBytes(config.simulated ? MOST_ACTIVATION_BYTES : stepBytes(options)),
     registry,
     pipeline,
     weights,

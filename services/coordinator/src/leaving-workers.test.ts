@@ -133,20 +133,26 @@ describe("draining a worker", () => {
     await expect.poll(() => cluster.workers[0]?.releases).toBe(1);
     expect(loadsOf(spare)).toEqual([[0, false]]);
     await cluster.expectSolo(all);
-    expect(await coordinator.drain("w0")).toMatchObject({
-      code: 400,
-      body: {
-        error: {
-          code: "INVALID_CONFIG",
-          message: expect.stringMatching(/^Worker w0 is drained already\. It gets layers again once /),
-        },
-      },
-    });
+    expect(await coordinator.drain("w0")).toMatchObject({ code: 200, body: { worker: "w0", going: "drained" } });
+    expect(await coordinator.status()).toMatchObject({ state: "ready", epoch: 2 });
     cluster.workers[1]?.kill();
     const { reason } = await coordinator.until(({ state }) => state === "waiting_for_workers");
     await expect
       .poll(async () => (await coordinator.status()).reason ?? reason)
       .toBe("1 of 2 workers have joined; 1 more is drained");
+  });
+
+  it("waits while the stages of an epoch connect", async () => {
+    const { open, opened } = gate();
+    const coordinator = await cluster.start(["--workers", "2"]);
+    for (const worker of ["w0", "w1", "spare"]) await cluster.join(worker, { beforeProbe: opened });
+    await coordinator.until(({ state, workers }) => state === "probing" && workers.length === 3);
+    const drained = coordinator.drain("w0");
+    await coordinator.until(({ workers }) => workers[0]?.going === "draining");
+    open();
+    expect(await drained).toMatchObject({ code: 200, body: { worker: "w0", going: "drained" } });
+    await coordinator.until(({ state, epoch }) => state === "ready" && epoch === 2);
+    expect(await layersOf()).toMatchObject({ w0: null, w1: [4, 8], spare: [0, 4] });
   });
 
   it("drains a spare at once", async () => {

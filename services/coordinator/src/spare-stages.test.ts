@@ -24,6 +24,16 @@ const kill = (...names: readonly string[]): void => {
   for (const worker of cluster.workers) if (names.includes(worker.worker)) worker.kill();
 };
 
+it("a coordinator without spare stages has each worker free, once, what it holds for the one before", async () => {
+  const coordinator = await cluster.run(2);
+  const told = () => cluster.workers.map(({ spares }) => spares);
+  await expect.poll(told).toEqual([[[]], [[]]]);
+  await cluster.join("w2");
+  cluster.workers[0]?.kill();
+  await coordinator.until(({ state, epoch }) => state === "ready" && epoch > 1);
+  await expect.poll(told).toEqual([[[]], [[]], [[]]]);
+});
+
 describe("workers with spare stages", () => {
   it("hold the stages that follow their own, once the pipeline is ready", async () => {
     const coordinator = await runFour(1);

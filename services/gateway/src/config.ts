@@ -105,10 +105,12 @@ export const gatewaySettings = {
       "How long after its pipeline was last ready, or after the gateway's start, a model's new requests wait for " +
       "another one, in milliseconds, before they are refused with 503.",
   },
-  takesOver: {
-    env: "RHONE_TAKES_OVER",
-    schema: booleanSchema.default(false),
-    doc: "true = wait up to 10 s for the gateway before this one to give the port up, as `rhone up` has it do.",
+  socket: {
+    env: "RHONE_GATEWAY_SOCKET",
+    schema: z.enum(["own", "kept", "given"]).default("own"),
+    doc:
+      "own = open the HTTP port; kept = and give the launcher a copy of the socket; given = listen on that copy, as " +
+      "`rhone up` has the next gateway do.",
   },
   drainTimeoutMs: {
     env: "RHONE_DRAIN_TIMEOUT_MS",

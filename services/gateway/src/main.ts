@@ -4,13 +4,16 @@ import {
   ApiKeyStore,
   announce,
   explainBindError,
+  givenSocket,
   hostPort,
+  type ListeningSocket,
   type Logger,
   openRedis,
   openTracing,
   readClusterSecret,
   released,
   serviceMain,
+  socketOf,
 } from "@rhone/common";
 import type { FastifyInstance } from "fastify";
 import { IdempotencyRecords } from "./admission/idempotency-records.js";
@@ -33,12 +36,8 @@ import { trimMemory } from "./text/text-model.js";
 /** Connections that wait to be accepted. Of 1,000 at once, those beyond Node's 511 were tried again after a second. */
 const BACKLOG = 4096;
 
-/** For a predecessor to give the port up. */
-const GIVE_UP_MS = 10_000;
-const LISTEN_AGAIN_MS = 2;
-
 /**
- * Serves on until a successor is ready for the port, within `mostMs`; at once without a launcher, or when `hurry`
+ * Serves on until a successor listens on the same socket, within `mostMs`; at once without a launcher, or when `hurry`
  * aborts.
  */
 async function handOver(mostMs: number, hurry: AbortSignal): Promise<void> {
@@ -47,23 +46,21 @@ async function handOver(mostMs: number, hurry: AbortSignal): Promise<void> {
   await Promise.race([released(), late]);
 }
 
-/** Throws PORT_IN_USE, as soon as the port of no predecessor. */
+/** On the socket `given`, or else on one of its own. Throws PORT_IN_USE. */
 async function listen(
   app: FastifyInstance,
-  { host, port, takesOver }: Pick<GatewayConfig, "host" | "port" | "takesOver">,
+  { host, port }: Pick<GatewayConfig, "host" | "port">,
+  given: ListeningSocket | null,
 ): Promise<void> {
-  const deadline = performance.now() + (takesOver ? GIVE_UP_MS : 0);
-  if (takesOver) announce({ kind: "claims" });
-  for (;;) {
-    try {
-      await app.listen({ host, port, backlog: BACKLOG });
-      return;
-    } catch (thrown) {
-      const error = thrown as NodeJS.ErrnoException;
-      const isHeld = error.code === "EADDRINUSE" && performance.now() < deadline;
-      if (!isHeld) throw explainBindError(error, { host, port });
-    }
-    await sleep(LISTEN_AGAIN_MS);
+  if (given !== null) {
+    const { server } = app;
+    const listenOn = server.listen.bind(server);
+    server.listen = () => listenOn(given, BACKLOG); // Fastify would leave the backlog out
+  }
+  try {
+    await app.listen({ host, port, backlog: BACKLOG });
+  } catch (error) {
+    throw explainBindError(error as NodeJS.ErrnoException, { host, port });
   }
 }
 
@@ -89,6 +86,8 @@ await serviceMain(
     lingersMs: ({ drainTimeoutMs }) => drainTimeoutMs,
   },
   async (config, { logger, shutdown }) => {
+    const given = config.socket === "given" ? givenSocket() : null;
+    given?.catch(() => {}); // it is awaited below
     const { host, gatewayId, redisUrl: url, maxQueued, queuedBytes } = config;
     const { clusterSecretFile } = config;
     const tracing = await openTracing(config, { service: "gateway", instance: gatewayId, logger });
@@ -143,7 +142,7 @@ await serviceMain(
     // Written now, as the first client to ask for it would hold up the others for 0.2 s.
     await app.ready();
     app.swagger();
-    await listen(app, config);
+    await listen(app, config, await given);
     const http = hostPort(host, (app.server.address() as AddressInfo).port);
     shutdown.add("batches", () => batchRunner.close());
     batchRunner.start();
@@ -152,6 +151,7 @@ await serviceMain(
     logger.info({ http, models: models.map(({ text }) => text.name), keys: keyRing !== null }, "listening");
     const { keysCommand } = config;
     await warnOfAccess({ keyRing, isReachable: keysRequired("auto", host), keysCommand, logger });
-    announce({ kind: "listening", service: "gateway", addresses: { http } });
+    const kept = config.socket === "kept" ? socketOf(app.server) : undefined;
+    announce({ kind: "listening", service: "gateway", addresses: { http } }, kept);
   },
 );

@@ -3,6 +3,7 @@ import { hostname } from "node:os";
 import {
   advertisedHost,
   flowHandler,
+  frameBytes,
   GrpcServer,
   Heartbeats,
   hostPort,
@@ -75,7 +76,8 @@ export async function startShardWorker({
     onSent: (bytes) => metrics.weightsSentBytes.inc(bytes),
     logger,
   });
-  const server = await GrpcServer.open({ host, port, security }, (services) => {
+  const mostFrameBytes = (): number => frameBytes(runner.stepBytes);
+  const server = await GrpcServer.open({ host, port, security, mostFrameBytes }, (services) => {
     services.addService(weightsService, weights.handlers);
     const flow = flowHandler((sender) => ({ accept: (frame) => runner.accept(frame, sender) }));
     services.addService(pipelineService, { flow });

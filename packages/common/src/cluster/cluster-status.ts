@@ -132,7 +132,13 @@ const clusterStatusSchema = z.object({
    */
   detours: z.array(z.number()).exactOptional(),
   pages: z.object({ size: z.number(), total: z.number(), free: z.number(), cached: z.number() }),
-  sequences: z.object({ running: z.number(), waiting: z.number(), limit: z.number() }),
+  sequences: z.object({
+    running: z.number(),
+    waiting: z.number(),
+    /** Of both: those that ran when a pipeline was lost and have had no token since. Absent: it does not say. */
+    interrupted: z.number().exactOptional(),
+    limit: z.number(),
+  }),
   tokens: tokenCountsSchema,
 });
 export type ClusterStatus = Parsed<typeof clusterStatusSchema>;

@@ -1,11 +1,16 @@
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2 } from "node:http2";
 import { connect, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { status } from "@grpc/grpc-js";
 import { expect, onTestFinished, test } from "vitest";
-import { openSecurity, type Security } from "../security/security.js";
+import { loadConfig } from "../config/load-config.js";
+import { openSecurity, SECRET_HEADER, type Security } from "../security/security.js";
+import { securitySettings } from "../security/security-settings.js";
 import { PLAINTEXT } from "../testing/plaintext.js";
 import { TestAuthority, type TestLeaf } from "../testing/test-authority.js";
 import type { CallerLimits } from "./callers.js";
@@ -16,13 +21,27 @@ import { controlService, pipelineService } from "./services.js";
 const HOST = "127.0.0.1";
 const MiB = 2 ** 20;
 
-async function open(limits: Partial<CallerLimits>, security: Security = PLAINTEXT): Promise<number> {
-  const server = await GrpcServer.open({ host: HOST, port: 0, security, limits }, (services) => {
+async function open(
+  limits: Partial<CallerLimits>,
+  security: Security = PLAINTEXT,
+  mostFrameBytes?: () => number,
+): Promise<number> {
+  const server = await GrpcServer.open({ host: HOST, port: 0, security, limits, mostFrameBytes }, (services) => {
     services.addService(pipelineService, { flow: flowHandler(() => ({ accept: () => {} })) });
     services.addService(controlService, { join: (stream: Readable) => stream.resume(), beat: () => {} });
   });
   onTestFinished(() => server.close());
   return server.port;
+}
+
+function withSecret(): Security {
+  const folder = mkdtempSync(join(tmpdir(), "callers-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const clusterSecretFile = join(folder, "secret");
+  writeFileSync(clusterSecretFile, randomBytes(32).toString("base64url"), { mode: 0o600 });
+  const security = openSecurity(loadConfig(securitySettings, { RHONE_CLUSTER_SECRET_FILE: clusterSecretFile }, []));
+  onTestFinished(() => security.close());
+  return security;
 }
 
 function stranger(port: number): Socket {
@@ -39,8 +58,12 @@ function session(port: number): ClientHttp2Session {
   return opened;
 }
 
-function call(from: ClientHttp2Session, { path }: { readonly path: string }): ClientHttp2Stream {
-  const headers = { ":method": "POST", ":path": path, "content-type": "application/grpc", te: "trailers" };
+function call(
+  from: ClientHttp2Session,
+  { path }: { readonly path: string },
+  more: Readonly<Record<string, string>> = {},
+): ClientHttp2Stream {
+  const headers = { ":method": "POST", ":path": path, "content-type": "application/grpc", te: "trailers", ...more };
   return from
     .request(headers)
     .on("error", () => {})
@@ -75,6 +98,24 @@ test("a connection without a call that is admitted ends; one with such a call go
   await taken(known);
 });
 
+test("a connection without a call that is admitted ends after 16 calls, or 64 KiB; others have no such bound", async () => {
+  const security = withSecret();
+  const port = await open({}, security);
+  const known = session(port);
+  const secret = { [SECRET_HEADER]: security.secret ?? "" };
+  call(known, pipelineService.flow, secret);
+  await new Promise((resolve) => known.ping(resolve));
+  const [calling, sending] = [session(port), session(port)];
+  const refused = Array.from({ length: 16 }, () => refusal(call(calling, pipelineService.flow)));
+  expect((await Promise.all(refused)).map(({ code }) => code)).toEqual(Array(16).fill(status.PERMISSION_DENIED));
+  for (let count = 0; count < 20; count++) call(calling, pipelineService.flow);
+  const filler = { "x-filler": "x".repeat(15_000) };
+  for (let count = 0; count < 8; count++) call(sending, pipelineService.flow, filler);
+  await Promise.all([calling, sending].map((each) => each.closed || once(each, "close")));
+  for (let count = 0; count < 20; count++) await refusal(call(known, pipelineService.flow, filler));
+  expect(known.closed).toBe(false);
+});
+
 test("too many connections of strangers end the oldest of them, and no member's", async () => {
   const port = await open({ strangers: 3 });
   const known = session(port);
@@ -100,6 +141,17 @@ test.each([
     code: status.RESOURCE_EXHAUSTED,
     message: `Received message larger than max (${most + 1} vs ${most})`,
   });
+});
+
+test("where the largest frame is known, a larger one is refused, and fewer bytes are counted on", async () => {
+  let most = 3 * MiB;
+  const from = session(await open({ unreadBytes: 4 * MiB }, PLAINTEXT, () => most));
+  const stream = call(from, pipelineService.flow);
+  begin(stream, 3 * MiB + 1);
+  expect((await refusal(stream)).message).toContain(`larger than max (${3 * MiB + 1} vs ${3 * MiB})`);
+  most = MiB;
+  for (let count = 0; count < 4; count++) await taken(from);
+  expect((await refusal(call(from, pipelineService.flow))).message).toContain(`messages of ${MiB} bytes`);
 });
 
 test("a member's calls have a bound in bytes, which are free again when they end", async () => {

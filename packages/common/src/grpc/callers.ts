@@ -4,6 +4,7 @@ import { RhoneError } from "../errors/rhone-error.js";
 import { Connections } from "../observability/most-connections.js";
 import { nameOf, peerOfCertificate } from "../security/peer.js";
 import type { Security } from "../security/security.js";
+import { connectionOf } from "./connection-of.js";
 
 const MiB = 2 ** 20;
 
@@ -13,6 +14,9 @@ export interface CallerLimits {
   readonly strangers: number;
   /** Longest time without a call that is admitted; then the connection ends. */
   readonly knownWithinMs: number;
+  /** Calls, and bytes, of a connection of which none is admitted; then it ends. */
+  readonly strangersCalls: number;
+  readonly strangersBytes: number;
   /** Connections of one member. Those without certificates are one. */
   readonly connections: number;
   /** Bytes of requests that one member's open calls may have sent in part. */
@@ -23,9 +27,14 @@ export interface CallerLimits {
 const LIMITS: CallerLimits = {
   strangers: 256,
   knownWithinMs: 10_000,
+  strangersCalls: 16,
+  strangersBytes: 64 * 2 ** 10,
   connections: 256,
   unreadBytes: 512 * MiB,
 };
+
+/** How often connections of strangers are looked at. */
+const LOOK_MS = 50;
 
 /** A server's side of a call. */
 interface Call {
@@ -42,6 +51,8 @@ interface Connection {
   readonly socket: Socket;
   /** Until its first call that is admitted. */
   stranger: NodeJS.Timeout | null;
+  /** Those of a stranger. */
+  calls: number;
   certificate: PeerCertificate | undefined;
 }
 
@@ -73,16 +84,30 @@ export class Callers {
   /** Takes a new connection. */
   follow(socket: Socket): void {
     const from = `${socket.remoteAddress}:${socket.remotePort}`;
-    const { strangers, knownWithinMs } = this.#limits;
-    const stranger = setTimeout(() => socket.destroy(), knownWithinMs).unref();
-    this.#connections.set(from, { socket, stranger, certificate: undefined });
+    const { strangers, strangersBytes, knownWithinMs } = this.#limits;
+    const endsAt = performance.now() + knownWithinMs;
+    const look = (): void => {
+      if (socket.bytesRead > strangersBytes || performance.now() >= endsAt) socket.destroy();
+    };
+    const stranger = setInterval(look, Math.min(LOOK_MS, knownWithinMs)).unref();
+    this.#connections.set(from, { socket, stranger, calls: 0, certificate: undefined });
     this.#strangers.add(socket);
     if (this.#strangers.size > strangers) this.#strangers.oldestOfMost()?.destroy();
     socket.once("close", () => {
-      clearTimeout(stranger);
+      clearInterval(stranger);
       this.#strangers.remove(socket);
       this.#connections.delete(from);
     });
+  }
+
+  /** Takes note of a call, whose caller may be unknown. False: its connection had too many of these, and ends. */
+  hear(call: Call): boolean {
+    const connection = this.#connections.get(call.getPeer());
+    if (connection?.stranger == null || ++connection.calls <= this.#limits.strangersCalls) return true;
+    // What is left of the bytes that were read with the call would be worked on first.
+    connectionOf(call)?.destroy();
+    connection.socket.destroy();
+    return false;
   }
 
   /**
@@ -124,7 +149,7 @@ export class Callers {
     { name, caller, certificate }: { name: string; caller: Caller; certificate: PeerCertificate | undefined },
   ): void {
     const { socket } = connection;
-    clearTimeout(connection.stranger ?? undefined);
+    clearInterval(connection.stranger ?? undefined);
     connection.stranger = null;
     connection.certificate = certificate;
     this.#strangers.remove(socket);

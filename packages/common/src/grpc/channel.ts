@@ -127,13 +127,17 @@ export class GrpcServer {
    * other machines would reach without TLS, and for a port that needs more rights.
    */
   static async open(
-    { security, limits, ...address }: ServerAddress,
+    { security, limits, mostFrameBytes = () => MOST_FRAME_BYTES, ...address }: ServerAddress,
     addServices: (services: Services) => void,
   ): Promise<GrpcServer> {
     security.checkExposure(address.host);
     const methods = new Map<string, AnyMethod>();
     const callers = new Callers(security, limits);
-    const server = new Server({ ...OPTIONS, ...PATIENCE, interceptors: [guard({ security, methods, callers })] });
+    const server = new Server({
+      ...OPTIONS,
+      ...PATIENCE,
+      interceptors: [guard({ security, methods, callers, mostFrameBytes })],
+    });
     addServices({
       addService: (service, implementation) => {
         for (const method of Object.values(service)) methods.set(method.path, method);
@@ -160,6 +164,8 @@ export class GrpcServer {
 interface ServerAddress extends ListenAddress {
   readonly security: Security;
   readonly limits?: Partial<CallerLimits>;
+  /** Asked for each call: the largest frame that may come, where that is known. */
+  readonly mostFrameBytes?: (() => number) | undefined;
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: methods have different messages
@@ -169,20 +175,23 @@ interface Guarded {
   readonly security: Security;
   readonly methods: ReadonlyMap<string, AnyMethod>;
   readonly callers: Callers;
+  readonly mostFrameBytes: () => number;
 }
 
 /** Refuses a call before any of its messages is read, and a message that is too long at its first bytes. */
 const guard =
-  ({ security, methods, callers }: Guarded): ServerInterceptor =>
+  ({ security, methods, callers, mostFrameBytes }: Guarded): ServerInterceptor =>
   ({ path }, call) => {
     const method = methods.get(path);
-    const { roles, mostBytes } = { roles: method?.callers ?? [], mostBytes: method?.mostBytes ?? 0 };
+    const roles = method?.callers ?? [];
+    const mostBytes = Math.min(method?.mostBytes ?? 0, mostFrameBytes());
     keepMessagesTo(mostBytes, call);
     let release = (): void => {};
     return new ServerInterceptingCall(call, {
       start: (next) =>
         next({
           onReceiveMetadata: (metadata, pass) => {
+            if (!callers.hear(call)) return;
             const refusal = security.refusalOf(call, metadata, { path, callers: roles });
             if (refusal !== null) return call.sendStatus(toGrpcStatus(refusal));
             try {

@@ -2,6 +2,7 @@ import type { ServiceError } from "@grpc/grpc-js";
 import { expect, onTestFinished, test } from "vitest";
 import { PLAINTEXT } from "../testing/plaintext.js";
 import { openChannel } from "./channel.js";
+import type { FrameReceiver } from "./flow-server.js";
 import { FrameLink } from "./frame-link.js";
 import { pipelineService } from "./services.js";
 import { deferred } from "./testing/deferred.js";
@@ -9,9 +10,9 @@ import { TestReceiver } from "./testing/frame-receiver.js";
 
 const TO_WORKER = { security: PLAINTEXT, expect: { role: "worker" } } as const;
 
-/** A receiver and a sender that sends any bytes it likes. */
-async function openRaw() {
-  const receiver = await TestReceiver.open();
+/** A receiver and a sender that sends any bytes it likes. `accept` may fail, after the frame is received. */
+async function openRaw(accept: FrameReceiver["accept"] = () => {}) {
+  const receiver = await TestReceiver.open({ accept });
   const client = openChannel(receiver.address, TO_WORKER);
   onTestFinished(() => {
     client.close();
@@ -62,4 +63,27 @@ test("a sender that is gone in the middle of a frame ends its stream", async () 
   stream.cancel();
   await receiver.until(() => receiver.ended.length > 0);
   expect(receiver.frames).toHaveLength(1);
+});
+
+test.each<[string, FrameReceiver["accept"]]>([
+  ["rejects", async () => Promise.reject(new Error("no room"))],
+  [
+    "throws",
+    () => {
+      throw new Error("no room");
+    },
+  ],
+])("a frame whose receiver %s ends its stream with that error, and no other", async (_, fail) => {
+  const { receiver, stream, answer } = await openRaw((received) => (received.step === 7 ? fail(received) : undefined));
+  const link = new FrameLink({ address: receiver.address, ...TO_WORKER, peer: "it", onBroken: () => {} });
+  onTestFinished(() => link.close());
+  link.send({ step: 1 });
+  await receiver.received(1);
+  for (let i = 0; i < 3; i++) stream.write(frame);
+  expect((await answer)?.message).toContain("no room");
+  await receiver.until(() => receiver.ended.length > 0);
+  link.send({ step: 2 });
+  await receiver.until(() => receiver.frames.some(({ step }) => step === 2));
+  expect(receiver.frames.map(({ step }) => step)).toEqual([1, 7, 2]);
+  expect(receiver.ended).toHaveLength(1);
 });

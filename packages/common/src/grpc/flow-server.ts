@@ -1,5 +1,5 @@
 import type { handleBidiStreamingCall } from "@grpc/grpc-js";
-import type { RhoneError } from "../errors/rhone-error.js";
+import { RhoneError } from "../errors/rhone-error.js";
 import type { Peer } from "../security/peer.js";
 import { peerOf } from "../security/security.js";
 import { bytesFrom, connectionOf } from "./connection-of.js";
@@ -22,7 +22,7 @@ export interface FrameSender {
 export interface FrameReceiver {
   /**
    * Called with each frame, in order; the next one is not read before what this returns has resolved. The frame's bytes
-   * are views of the received message and stay valid.
+   * are views of the received message and stay valid. A failure ends the stream with it, and nothing else.
    */
   readonly accept: (frame: Frame) => void | Promise<void>;
   /** Called once, when the sender has ended the stream or is gone. */
@@ -41,6 +41,8 @@ export function flowHandler(open: (sender: FrameSender) => FrameReceiver): handl
       if (!isRefused) stream.emit("error", toGrpcStatus(error));
       isRefused = true;
     };
+    const fail = (error: unknown): void =>
+      refuse(error instanceof RhoneError ? error : new RhoneError("INTERNAL", `A frame was not accepted: ${error}.`));
     const { accept, ended } = open({ peer: peerOf(stream), refuse });
     const connection = connectionOf(stream);
     let bytes = 0;
@@ -54,10 +56,14 @@ export function flowHandler(open: (sender: FrameSender) => FrameReceiver): handl
     }, LOOK_MS);
     stream.on("data", (frame: Frame) => {
       if (isRefused) return;
-      const accepting = accept(frame);
-      if (accepting === undefined) return;
-      stream.pause();
-      void accepting.then(() => stream.resume());
+      try {
+        const accepting = accept(frame);
+        if (accepting === undefined) return;
+        stream.pause();
+        accepting.then(() => stream.resume(), fail);
+      } catch (error) {
+        fail(error);
+      }
     });
     stream.once("end", () => {
       clearInterval(hearing);

@@ -17,7 +17,7 @@ import { TestReceiver } from "./testing/frame-receiver.js";
 const MiB = 1024 * 1024;
 
 async function openReceiver(host?: string, security?: Security): Promise<TestReceiver> {
-  const receiver = await TestReceiver.open(host, security);
+  const receiver = await TestReceiver.open({ host, security });
   onTestFinished(() => receiver.close());
   return receiver;
 }

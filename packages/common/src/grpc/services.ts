@@ -20,9 +20,14 @@ export type GuardedMethod<Req, Res> = MethodDefinition<Req, Res> & Pick<MethodTr
 // biome-ignore lint/suspicious/noExplicitAny: methods of a service have different messages
 export type GuardedService = Readonly<Record<string, GuardedMethod<any, any>>>;
 
-/** The largest frame: 48 MiB of activations, and what opens sequences (2 MiB in a step, more of one alone). */
-export const MOST_FRAME_BYTES = 64 * 2 ** 20;
+/** Activations of a frame, and what else is in it: what opens sequences (2 MiB in a step, more of one alone). */
 export const MOST_ACTIVATION_BYTES = 48 * 2 ** 20;
+const MOST_OTHER_BYTES = 16 * 2 ** 20;
+export const MOST_FRAME_BYTES = MOST_ACTIVATION_BYTES + MOST_OTHER_BYTES;
+
+/** The largest frame to a process whose steps have this many bytes of activations at most. */
+export const frameBytes = (activationBytes: number): number =>
+  Math.min(activationBytes + MOST_OTHER_BYTES, MOST_FRAME_BYTES);
 /** A shard's times at 32 numbers of rows are 1 KB. */
 const MOST_CONTROL_BYTES = 64 * 2 ** 10;
 

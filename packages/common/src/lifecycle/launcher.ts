@@ -1,4 +1,7 @@
+import type { SendHandle } from "node:child_process";
+import type { Server } from "node:net";
 import type { PipelineState, Preparing, StepTimeStatus } from "../cluster/cluster-status.js";
+import { RhoneError } from "../errors/rhone-error.js";
 
 // Messages between a process and the launcher that forked it, over Node's IPC channel.
 
@@ -11,10 +14,10 @@ export type Announcement =
       readonly addresses: Readonly<Record<string, string>>;
     }
   | { readonly kind: "fatal"; readonly code: string; readonly message: string }
+  /** It was told by a signal to end, and does so in order. */
+  | { readonly kind: "ending" }
   /** It lives on only to finish what it has begun, and closes its ports on a `Release`. */
   | { readonly kind: "retiring" }
-  /** It is ready for the addresses of the one that it succeeds. */
-  | { readonly kind: "claims" }
   | WorkerStanding;
 
 /** Sent by a shard-worker at each change: how far it is on its way into a pipeline. */
@@ -46,12 +49,58 @@ export interface WorkerStanding {
   } | null;
 }
 
-/** Sends the announcement to the launcher; does nothing in a process that has none, or whose launcher is gone. */
-export function announce(message: Announcement): void {
-  if (process.connected) process.send?.(message);
+/**
+ * Sends the announcement to the launcher; does nothing in a process that has none, or whose launcher is gone. `socket`:
+ * what it listens on, of which the launcher gets a copy.
+ */
+export function announce(message: Announcement, socket?: ListeningSocket): void {
+  if (process.connected) process.send?.(message, socket as SendHandle | undefined);
 }
 
-/** Sent to a process that retires: its addresses are wanted, or nobody will want them. */
+/**
+ * A listening socket without the server that accepts from it, as Node's `cluster` sends it between processes.
+ * While any process has a copy, connections that arrive wait. One that is received belongs to the receiver.
+ */
+export interface ListeningSocket {
+  close(): void;
+}
+
+/** Of a server that listens. */
+export function socketOf(server: Server): ListeningSocket {
+  const { _handle: socket } = server as Server & { readonly _handle: ListeningSocket };
+  return socket;
+}
+
+/** Sent with a socket to a process that is to listen on it, by a launcher that has kept it. */
+export interface GivenSocket {
+  readonly kind: "socket";
+}
+
+/** For a launcher that sends the socket behind the start. */
+const GIVEN_WITHIN_MS = 10_000;
+
+/**
+ * The socket that the launcher gives. Call it before anything else listens to the launcher's messages. Throws INTERNAL
+ * when none comes within 10 s.
+ */
+export function givenSocket(): Promise<ListeningSocket> {
+  return new Promise((resolve, reject) => {
+    const listener = ({ kind }: Partial<GivenSocket>, socket: unknown): void => {
+      if (kind !== "socket") return;
+      clearTimeout(late);
+      process.off("message", listener);
+      resolve(socket as ListeningSocket);
+    };
+    const late = setTimeout(() => {
+      process.off("message", listener);
+      const seconds = GIVEN_WITHIN_MS / 1000;
+      reject(new RhoneError("INTERNAL", `The launcher sent no socket to listen on within ${seconds} s.`));
+    }, GIVEN_WITHIN_MS);
+    process.on("message", listener);
+  });
+}
+
+/** Sent to a process that retires: its successor listens, or nobody will want its addresses. */
 export interface Release {
   readonly kind: "release";
 }

@@ -48,7 +48,8 @@ describe("runService", { timeout: 30_000 }, () => {
       expect(await child.exit()).toBe(0);
       expect(messages(child)).toEqual(["shutting down", "second closed", "first closed"]);
       expect(child.log[0]).toMatchObject({ level: "info", service: "sample", reason: signal });
-      expect(child.announcements).toEqual([{ kind: "listening", service: "sample", addresses: {} }]);
+      const listening = { kind: "listening", service: "sample", addresses: {} };
+      expect(child.announcements).toEqual([listening, { kind: "ending" }]);
     },
   );
 

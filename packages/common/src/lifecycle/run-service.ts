@@ -42,8 +42,10 @@ export async function runService(
     endSoon("fatal error", 1);
   };
   const signalled = (signal: string): void => {
-    if (!isEnding) end(signal, 0);
-    else if (lingersMs > 0 && !shutdown.hurry.aborted) endSoon(signal, 0);
+    if (!isEnding) {
+      announce({ kind: "ending" });
+      end(signal, 0);
+    } else if (lingersMs > 0 && !shutdown.hurry.aborted) endSoon(signal, 0);
     else process.exit(1);
   };
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, signalled);

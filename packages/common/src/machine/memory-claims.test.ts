@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -71,6 +71,13 @@ describe.runIf(process.platform === "linux")("memory that workers of a machine c
 
   test("waits for nobody who was killed while claiming", async () => {
     writeFileSync(join(folder, "lock"), "");
+    expect(await new MemoryClaim(folder).take(0.5)).toBeGreaterThan(0);
+  });
+
+  test("waits for no lock of the future, as a clock that was set back leaves one", async () => {
+    mkdirSync(join(folder, "lock"));
+    const inAnHour = Date.now() / 1000 + 3600;
+    utimesSync(join(folder, "lock"), inAnHour, inAnHour);
     expect(await new MemoryClaim(folder).take(0.5)).toBeGreaterThan(0);
   });
 

@@ -109,7 +109,8 @@ async function lock(folder: string): Promise<() => void> {
       // A full disk, or a folder that was removed: nobody can claim.
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") return () => {};
       const age = Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
-      if (age > LOCK_STALE_MS) rmSync(path, { recursive: true, force: true });
+      // One of the future is older than a clock that was set back.
+      if (Math.abs(age) > LOCK_STALE_MS) rmSync(path, { recursive: true, force: true });
       else await sleep(LOCK_POLL_MS);
     }
   }

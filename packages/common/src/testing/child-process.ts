@@ -46,11 +46,16 @@ export class TestChild {
   }
 
   /** Resolves with the next message of that kind. */
-  async answer<T>(kind: string): Promise<T> {
-    for (;;) {
-      const message = (await this.message()) as { readonly kind?: string };
-      if (message.kind === kind) return message as T;
-    }
+  answer<T>(kind: string): Promise<T> {
+    // One listener for all of the wait: messages that are read together are emitted in one turn.
+    return new Promise((resolve) => {
+      const listener = (message: { readonly kind?: string }): void => {
+        if (message.kind !== kind) return;
+        this.process.off("message", listener);
+        resolve(message as T);
+      };
+      this.process.on("message", listener);
+    });
   }
 
   /** Resolves with the exit code, or the signal that killed it, after all output was read. */

@@ -54,7 +54,7 @@ export const bindGgml = (fn: Declare) => ({
   concat: fn("ptr", "ggml_concat", ["ptr", "ptr", "ptr", "int"]),
   swigluSplit: fn("ptr", "ggml_swiglu_split", ["ptr", "ptr", "ptr"]),
   rmsNorm: fn("ptr", "ggml_rms_norm", ["ptr", "ptr", "float"]),
-  precSetAcc: fn("bool", "ggml_prec_set_acc", ["ptr", "int"]),
+  flashAttnExtSetPrec: fn("void", "ggml_flash_attn_ext_set_prec", ["ptr", "int"]),
   mulMat: fn("ptr", "ggml_mul_mat", ["ptr", "ptr", "ptr"]),
   cpy: fn("ptr", "ggml_cpy", ["ptr", "ptr", "ptr"]),
   cast: fn("ptr", "ggml_cast", ["ptr", "ptr", "int"]),

@@ -126,7 +126,7 @@ export class Graph implements Computable {
     const visible = mask === undefined ? null : this.#memory.use(mask);
     const [a, b, c] = [this.#memory.use(q), this.#memory.use(k), this.#memory.use(v)];
     const result = this.#ggml.flashAttnExt(this.#context, a, b, c, visible, scale, 0, 0);
-    this.#ggml.precSetAcc(result, PREC_F32);
+    this.#ggml.flashAttnExtSetPrec(result, PREC_F32);
     return this.#byGgml(result);
   }
 

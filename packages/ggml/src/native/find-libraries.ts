@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { RhoneError } from "@rhone/common/rhone-error";
 import { devicePackagesOf } from "./device-packages.js";
+import { MAIN_PACKAGES, thisPlatform } from "./main-packages.js";
 
 /** Paths of the native libraries. */
 export interface LibraryFiles {
@@ -16,14 +17,6 @@ export interface LibraryFiles {
   readonly pinned: boolean;
 }
 
-const MAIN_PACKAGE: Readonly<Record<string, string>> = {
-  "linux-x64": "linux-x64",
-  "linux-arm64": "linux-arm64",
-  "darwin-arm64": "mac-arm64-metal",
-  "darwin-x64": "mac-x64",
-  "win32-x64": "win-x64",
-  "win32-arm64": "win-arm64",
-};
 /** Matches libggml.so, libggml.v0.5.0.so, libggml.0.dylib and ggml.dll for "ggml". */
 const libraryPattern = (name: string): RegExp =>
   new RegExp(`^(lib)?${name}(\\.[v\\d][\\d.]*)?\\.(so|dylib|dll)([\\d.]*)?$`);
@@ -50,8 +43,8 @@ function packageFolder(name: string): string | undefined {
  * Throws GGML_LIBRARY_MISSING naming the package or the file that is missing.
  */
 export function findLibraries(dir?: string): LibraryFiles {
-  const platform = `${process.platform}-${process.arch}`;
-  const main = MAIN_PACKAGE[platform];
+  const platform = thisPlatform();
+  const main = MAIN_PACKAGES[platform]?.name;
   const folder = dir ?? (main === undefined ? undefined : packageFolder(main));
   if (folder === undefined) throw missingPackage(platform, main);
   if (!existsSync(folder)) {

@@ -49,6 +49,8 @@ describe("checkVersion", () => {
     { version: "0.25.1", pinned: true, ok: true },
     { version: "0.25.2", pinned: true, ok: false },
     { version: "0.25.9", pinned: false, ok: true },
+    { version: "0.23.0", pinned: true, ok: false },
+    { version: "0.23.4", pinned: false, ok: true },
     { version: "0.26.0", pinned: false, ok: false },
     { version: "1.25.1", pinned: false, ok: false },
   ])("of $version, pinned: $pinned, is right: $ok", ({ version, pinned, ok }) => {
@@ -59,7 +61,7 @@ describe("checkVersion", () => {
 
   it("tells found and needed version, and what to do", () => {
     expect(() => checkVersion(library("0.24.0"), false)).toThrow(
-      "Found ggml 0.24.0 (commit abc123, 368 bytes per tensor), but Rhone needs 0.25.x (368 bytes). " +
+      "Found ggml 0.24.0 (commit abc123, 368 bytes per tensor), but Rhone needs 0.25.x or 0.23.x (368 bytes). " +
         "Reinstall with `npm ci`, or build llama.cpp v0.5.0.",
     );
   });

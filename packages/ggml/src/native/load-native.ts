@@ -8,10 +8,13 @@ import { bindLlama, type LlamaBindings } from "../bindings/llama.js";
 import { type Declare, declareIn } from "../bindings/native-function.js";
 import type { Pointer } from "../bindings/pointer.js";
 import type { LibraryFiles } from "./find-libraries.js";
+import { MAIN_PACKAGES, NEWEST_GGML, thisPlatform } from "./main-packages.js";
 import { NativeLog } from "./native-log.js";
 
-/** The ggml release that the bindings were written against. Another build must share its major and minor version. */
-const EXPECTED_VERSION = "0.25.1";
+/** The release in this platform's package. */
+const PINNED = MAIN_PACKAGES[thisPlatform()]?.ggml ?? NEWEST_GGML;
+const minorOf = (version: string): string => version.split(".").slice(0, 2).join(".");
+const MINORS = [...new Set(Object.values(MAIN_PACKAGES).map(({ ggml }) => minorOf(ggml)))];
 /** Size of `struct ggml_object`, which precedes each tensor in a ggml context. */
 const OBJECT_HEADER_BYTES = 32;
 /** Stack of koffi's async calls. ggml computes part of each graph on it; koffi's default of 128 KiB would be tight. */
@@ -108,7 +111,7 @@ function bindChecked<T>(file: string, library: LibraryHandle, bind: (declare: De
   try {
     return bind(declareIn(library));
   } catch (cause) {
-    const message = `${file} is not from the ggml ${EXPECTED_VERSION} that Rhone needs: ${reasonOf(cause)}`;
+    const message = `${file} is not from the ggml ${PINNED} that Rhone needs: ${reasonOf(cause)}`;
     throw new RhoneError("GGML_VERSION_MISMATCH", message, { cause });
   }
 }
@@ -116,18 +119,17 @@ function bindChecked<T>(file: string, library: LibraryHandle, bind: (declare: De
 const reasonOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));
 
 /**
- * Throws GGML_VERSION_MISMATCH unless the library has the pinned version, or for another build its major and minor
- * version.
+ * Throws GGML_VERSION_MISMATCH unless the library has the version of this platform's package, or for another build the
+ * major and minor version of any package.
  */
 export function checkVersion(ggml: Pick<GgmlBindings, "version" | "commit" | "tensorOverhead">, pinned: boolean): void {
   const found = ggml.version();
-  const minor = (version: string) => version.split(".").slice(0, 2).join(".");
-  const matches = pinned ? found === EXPECTED_VERSION : minor(found) === minor(EXPECTED_VERSION);
+  const needed = pinned ? [PINNED] : MINORS.map((minor) => `${minor}.x`);
+  const matches = needed.includes(pinned ? found : `${minorOf(found)}.x`);
   const [bytes, expectedBytes] = [ggml.tensorOverhead(), TENSOR_LAYOUT.size + OBJECT_HEADER_BYTES];
   if (matches && bytes === expectedBytes) return;
-  const expected = pinned ? EXPECTED_VERSION : `${minor(EXPECTED_VERSION)}.x`;
   const message =
-    `Found ggml ${found} (commit ${ggml.commit()}, ${bytes} bytes per tensor), but Rhone needs ${expected} ` +
+    `Found ggml ${found} (commit ${ggml.commit()}, ${bytes} bytes per tensor), but Rhone needs ${needed.join(" or ")} ` +
     `(${expectedBytes} bytes). Reinstall with \`npm ci\`, or build llama.cpp v0.5.0.`;
   throw new RhoneError("GGML_VERSION_MISMATCH", message);
 }

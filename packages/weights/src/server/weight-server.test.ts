@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { openClient, serveWeights, writeModel } from "../testing/weights-scene.js";
 
 const { signal } = new AbortController();
@@ -11,8 +11,9 @@ async function all<T>(messages: AsyncIterable<T>): Promise<T[]> {
 
 async function scene() {
   const file = await writeModel();
-  const client = openClient(await serveWeights(file));
-  return { file, client, fingerprint: file.headerFingerprint };
+  const address = await serveWeights(file);
+  const client = openClient(address);
+  return { file, address, client, fingerprint: file.headerFingerprint };
 }
 
 test("a model is described by its files' sizes; without a fingerprint, whichever is served", async () => {
@@ -62,4 +63,21 @@ test("a worker gives what it holds, and no hashes", async () => {
   expect(bytes).toBe(file.tensors.get("blk.0.attn_q.weight")?.bytes);
   await expect(read("blk.1.attn_q.weight")).rejects.toMatchObject({ code: "NOT_FOUND" });
   await expect(all(client.hash({ fingerprint, tensors: ["x"] }, signal))).rejects.toMatchObject({ code: "NOT_FOUND" });
+});
+
+test("a reader that takes its weights slowly, by many calls, keeps none from another", async () => {
+  const { file, address, client, fingerprint } = await scene();
+  const pieces = [...file.tensors.keys()].map((tensor) => ({ tensor }));
+  const slow = Array.from({ length: 9 }, () => client.read({ fingerprint, pieces }, signal));
+  onTestFinished(async () => void (await Promise.all(slow.map((call) => call.return(undefined)))));
+  const first = await Promise.allSettled(slow.map((call) => call.next())); // and no more
+  expect(first.map(({ status }) => status).toSorted()).toEqual([...Array(8).fill("fulfilled"), "rejected"]);
+  const refused = first.find(({ status }) => status === "rejected") as PromiseRejectedResult;
+  expect(refused.reason).toMatchObject({ code: "TOO_MANY_READERS", message: expect.stringMatching(/^8 calls of /) });
+  const read = await all(openClient(address).read({ fingerprint, pieces }, signal));
+  const bytes = [...file.tensors.values()].reduce((sum, tensor) => sum + tensor.bytes, 0);
+  expect(read.reduce((sum, { data }) => sum + (data?.length ?? 0), 0)).toBe(bytes);
+  await slow[0]?.return(undefined);
+  const again = async () => (await client.read({ fingerprint, pieces: [{ header: 0 }] }, signal).next()).done;
+  await expect.poll(() => again().catch(() => null)).toBe(false);
 });

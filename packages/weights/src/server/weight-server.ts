@@ -6,6 +6,8 @@ import {
   type DescribeWeights,
   type HashTensors,
   type Logger,
+  nameOf,
+  peerOf,
   type ReadWeights,
   RhoneError,
   type TensorHash,
@@ -41,6 +43,8 @@ export interface WeightServerOptions {
 const PIECE_BYTES = 64 << 10;
 /** Of Hash and Read together: 64 machines, each with one of both. */
 const MOST_CALLS = 128;
+/** Of one member, which reads by two and hashes by one; without certificates, of one connection. */
+const MOST_OF_ONE = 8;
 /** Tensors or pieces of one call. Mixtral 8x22B has 563. */
 const MOST_NAMES = 16_384;
 /** A reader that takes nothing for longer is given up. */
@@ -51,12 +55,19 @@ const STILL_MS = 5_000;
 const named = (name: string): string => clipped(name, 200);
 
 type Out<Query, Message> = ServerWritableStream<Query, Message>;
-type Ending = Pick<Out<unknown, unknown>, "once" | "emit" | "end" | "getPeer">;
+type Ending = Pick<Out<unknown, unknown>, "once" | "emit" | "end" | "getPeer" | "getAuthContext">;
+
+/** Whose calls are counted together. */
+function readerOf(call: Ending): string {
+  const peer = peerOf(call);
+  return peer === null ? call.getPeer() : nameOf(peer);
+}
 
 /** The handlers of rhone.v1.Weights. */
 export class WeightServer {
   readonly #options: WeightServerOptions;
   #calls = 0;
+  readonly #callsOf = new Map<string, number>();
 
   constructor(options: WeightServerOptions) {
     this.#options = options;
@@ -134,18 +145,23 @@ export class WeightServer {
     );
   }
 
-  /** Runs one call to its end: at most MOST_CALLS at a time. Its error becomes the call's status. */
+  /**
+   * Runs one call to its end: at most MOST_CALLS at a time, and MOST_OF_ONE of one reader. Its error becomes the call's
+   * status.
+   */
   #run(call: Ending, work: (signal: AbortSignal) => Promise<void>): void {
     const gone = new AbortController();
     const leave = (): void => gone.abort(new RhoneError("CANCELLED", "The reader is gone."));
     call.once("cancelled", leave);
     call.once("close", leave);
-    if (this.#calls >= MOST_CALLS) {
-      const problem = `${this.#calls} calls are reading weights here, as many as may; try again shortly.`;
-      call.emit("error", toGrpcStatus(new RhoneError("TOO_MANY_READERS", problem)));
+    const reader = readerOf(call);
+    const problem = this.#whyNot(reader);
+    if (problem !== null) {
+      const refusal = new RhoneError("TOO_MANY_READERS", `${problem}, as many as may; try again shortly.`);
+      call.emit("error", toGrpcStatus(refusal));
       return;
     }
-    this.#calls++;
+    this.#count(reader, 1);
     work(gone.signal)
       .then(
         () => call.end(),
@@ -155,7 +171,20 @@ export class WeightServer {
           call.emit("error", toGrpcStatus(error));
         },
       )
-      .finally(() => this.#calls--);
+      .finally(() => this.#count(reader, -1));
+  }
+
+  #whyNot(reader: string): string | null {
+    const own = this.#callsOf.get(reader) ?? 0;
+    if (own >= MOST_OF_ONE) return `${own} calls of ${reader} are reading weights here`;
+    return this.#calls >= MOST_CALLS ? `${this.#calls} calls are reading weights here` : null;
+  }
+
+  #count(reader: string, more: 1 | -1): void {
+    this.#calls += more;
+    const own = (this.#callsOf.get(reader) ?? 0) + more;
+    if (own === 0) this.#callsOf.delete(reader);
+    else this.#callsOf.set(reader, own);
   }
 }
 

@@ -88,6 +88,11 @@ export class Engine {
     return { pages, running, waiting, evictions, tokens: { ...this.#tokens } };
   }
 
+  /** Sequences that ran when their pipeline was lost, here or in another coordinator, and have had no token since. */
+  get interrupted(): number {
+    return this.#scheduler.interrupted;
+  }
+
   /** What a request that arrives now would meet, and the tokens that an answer takes. */
   get workload(): Workload & { readonly answerTokens: number } {
     return { ...this.#scheduler.workload(this.#answerTokens), answerTokens: this.#answerTokens };

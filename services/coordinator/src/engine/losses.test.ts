@@ -5,6 +5,7 @@ import { MOST_LOSSES } from "../scheduler/scheduler.js";
 import { CONSTRAINT, EngineBench, prompt, turn } from "../testing/engine-bench.js";
 import { fakeJob } from "../testing/fake-job.js";
 import { runAlone } from "../testing/next-token.js";
+import { NOTHING_RECORDED } from "../token-log/recorded.js";
 
 describe("Engine, when pipelines are lost", () => {
   it("ends a sequence that begins with six pipelines in a row that are lost", async () => {
@@ -23,6 +24,27 @@ describe("Engine, when pipelines are lost", () => {
       message: expect.stringContaining("Worker w was lost."),
     });
     bench.engine.close();
+  });
+
+  it("counts those that ran until each has a token again", async () => {
+    const bench = new EngineBench({ maxSequences: 2 });
+    const { engine } = bench;
+    const fresh = ["a", "b", "c"].map((requestId) => engine.run(fakeJob({ requestId, promptIds: prompt(3) })));
+    const recorded = { ...NOTHING_RECORDED, tokens: [runAlone(prompt(3), 1, 0).tokens[0] ?? 0] };
+    bench.connect(1);
+    await turn();
+    expect(engine.interrupted).toBe(0);
+    bench.lose();
+    expect(engine.interrupted).toBe(2); // "c" had no place
+    const continued = engine.run(fakeJob({ requestId: "d", promptIds: prompt(3) }), recorded);
+    expect(engine.interrupted).toBe(3);
+    bench.connect(1);
+    await turn();
+    expect(engine.interrupted).toBe(3);
+    await bench.drain();
+    await Promise.all([...fresh, continued]);
+    expect(engine.interrupted).toBe(0);
+    engine.close();
   });
 
   it("blames nobody for pipelines that were given up", async () => {

@@ -53,6 +53,19 @@ async function taker(...loads: readonly ReplicaLoads[]): Promise<number> {
   return -1;
 }
 
+it.each([
+  ["nothing", null],
+  ["a number", 7],
+  ["jobs without rows", [["r-1", "many", []]]],
+])("an answer of Redis that is %s is refused, and counts as no job", async (_, answer) => {
+  const garbled = { eval: async () => answer, hdel: async () => 0 } as unknown as Redis;
+  const workload = { rows: 0, rowMs: 1, aloneMs: 10, fullMs: 20, placeMs: 0, answerTokens: 10 };
+  const most = { interactive: 4, batch: 1 };
+  const loads = new ReplicaLoads({ redis: garbled, id: "a", model: "m", limit: 4, most, engine: { workload } });
+  await expect(loads.take(queue())).rejects.toMatchObject({ code: "MESSAGE_MALFORMED" });
+  expect(loads.held).toBe(0);
+});
+
 describe("coordinators of a model", () => {
   it("take jobs in turn", async () => {
     const [a, b] = [coordinator("a"), coordinator("b")];

@@ -1,4 +1,13 @@
-import { Condition, callChannel, callsKey, type GenerationJob, handedKey, loadsKey, prefixesKey } from "@rhone/common";
+import {
+  Condition,
+  callChannel,
+  callsKey,
+  type GenerationJob,
+  handedKey,
+  loadsKey,
+  prefixesKey,
+  RhoneError,
+} from "@rhone/common";
 import type { Redis } from "ioredis";
 import type { Engine } from "../engine/engine.js";
 import { HAND_OUT } from "./hand-out.js";
@@ -73,6 +82,17 @@ export interface Taken {
   readonly fields: readonly string[];
 }
 
+type HandedOut = readonly [id: string, rows: number, fields: readonly string[]];
+
+/** What a script answers when its answer was read whole. Else its numbers would be counted for ever. */
+function handedOut(answer: unknown): readonly HandedOut[] {
+  const isJob = (each: unknown): each is HandedOut =>
+    Array.isArray(each) && typeof each[0] === "string" && Number.isFinite(each[1]) && Array.isArray(each[2]);
+  if (Array.isArray(answer) && answer.every(isJob)) return answer;
+  const advice = "the jobs that it took go back when their locks expire";
+  throw new RhoneError("MESSAGE_MALFORMED", `Redis answered a script that takes jobs with something else; ${advice}.`);
+}
+
 /** A job that was taken and has not begun. */
 export interface UnbegunJob {
   readonly lane: Lane;
@@ -116,7 +136,7 @@ export class ReplicaLoads {
     const keys = [loadsKey(model), ...queue, callsKey({ model, lane }), handedKey({ model, lane })];
     const args = [lane, toKey(""), callChannel(""), SLOW_MS, LOOKED_AT, READ_BYTES, Date.now(), token, lockMs];
     const answer = await redis.eval(HAND_OUT, keys.length, ...keys, ...this.#args(), ...args);
-    const taken = answer as readonly (readonly [string, number, readonly string[]])[];
+    const taken = handedOut(answer);
     this.#held[lane] += taken.length;
     for (const [id, rows] of taken) this.#coming.set(id, rows);
     return taken.map(([id, , fields]) => ({ id, fields }));

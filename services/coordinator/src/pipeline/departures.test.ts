@@ -25,6 +25,21 @@ describe("a drain", () => {
     await expect.poll(() => sent).toEqual([{ drain: {} }]);
   });
 
+  it("of a worker that is drained changes nothing, and two at a time are one", async () => {
+    const replace = vi.fn(() => Promise.resolve());
+    const { departures, member, pipeline } = setUp({ replace });
+    await Promise.all([departures.drain(member), departures.drain(member)]);
+    await departures.drain(member);
+    expect([replace.mock.calls.length, pipeline.giveUp.mock.calls.length, member.drain]).toEqual([1, 1, "drained"]);
+  });
+
+  it("of a worker that leaves is refused", async () => {
+    const { departures, member } = setUp();
+    member.isLeaving = true;
+    const message = "Worker a is leaving already.";
+    await expect(departures.drain(member)).rejects.toMatchObject({ code: "INVALID_CONFIG", message });
+  });
+
   it("that fails while the layers are loaded lets the epoch go on", async () => {
     const { departures, member, pipeline } = setUp({ replace: () => Promise.reject(refusal) });
     await expect(departures.drain(member)).rejects.toBe(refusal);

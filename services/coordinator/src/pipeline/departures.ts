@@ -25,6 +25,8 @@ const lostInDrain = (worker: string): RhoneError =>
 /** Workers that go in order: others hold their layers first. */
 export class Departures {
   readonly #options: DeparturesOptions;
+  /** Under way. */
+  readonly #drains = new Map<Member, Promise<void>>();
 
   constructor(options: DeparturesOptions) {
     this.#options = options;
@@ -48,18 +50,22 @@ export class Departures {
   }
 
   /**
-   * Takes a worker's layers away once others hold them; it gets none for as long as its process lives. Throws
-   * NO_PIPELINE where no plan without it exists, INVALID_CONFIG for one that goes already, and what a load throws: it
-   * keeps its layers then.
+   * Takes a worker's layers away once others hold them; it gets none for as long as its process lives. One that is
+   * drained stays so, and one that is being drained is waited for. Throws NO_PIPELINE where no plan without it exists,
+   * INVALID_CONFIG for one that leaves, and what a load throws: it keeps its layers then.
    */
   async drain(member: Member): Promise<void> {
+    if (member.drain === "drained") return;
+    const { worker } = member;
+    if (member.isLeaving) throw new RhoneError("INVALID_CONFIG", `Worker ${worker} is leaving already.`);
+    const begun = this.#drains.get(member) ?? this.#begin(member).finally(() => this.#drains.delete(member));
+    this.#drains.set(member, begun);
+    await begun;
+  }
+
+  async #begin(member: Member): Promise<void> {
     const { pipeline, changes, loads, logger } = this.#options;
     const { worker } = member;
-    const { going } = member.status();
-    if (going !== undefined) {
-      const advice = going === "drained" ? " It gets layers again once its process is started again." : "";
-      throw new RhoneError("INVALID_CONFIG", `Worker ${worker} is ${going} already.${advice}`);
-    }
     member.drain = "draining";
     pipeline.tell();
     try {

@@ -9,6 +9,9 @@ const GROW_AFTER_MS = 2000;
 /** Survivors give layers back when no sequence runs, or after this time. */
 const GIVE_BACK_WITHIN_MS = 30_000;
 const IDLE_LOOK_MS = 50;
+/** For the stages of an epoch that begins to reach each other. */
+const CONNECT_MS = 10_000;
+const CONNECT_LOOK_MS = 20;
 /** For the steps in flight to return before an epoch is given up; the rows of longer ones are computed again. */
 const SETTLE_MS = 1000;
 
@@ -53,15 +56,18 @@ export class PlanChanges {
 
   /**
    * Resolves when others hold the layers of a worker that goes, and no step is in flight; at once for one without any,
-   * or when the epoch is over. Throws as `Handover.prepare`, once each spare that can't load them has been tried.
+   * or when the epoch is over. An epoch that begins is waited for while its stages connect. Throws NO_PIPELINE for one
+   * whose stages load, or do not connect in time, and as `Handover.prepare`, once each spare that can't load them has
+   * been tried.
    */
   replace(member: Member): Promise<void> {
     this.#growth.abort();
     return this.#inTurn(async () => {
       const { pipeline, handover } = this.#options;
-      const { epoch, state, reason } = pipeline;
+      const { epoch } = pipeline;
       if (!epoch?.includes(member) || epoch.signal.aborted) return; // the next plan is made without it
-      if (state !== "ready") throw new RhoneError("NO_PIPELINE", `The pipeline is not ready: ${reason ?? state}.`);
+      await this.#untilReady(epoch);
+      if (epoch.signal.aborted) return;
       for (;;) {
         const { able } = pipeline;
         try {
@@ -140,6 +146,17 @@ export class PlanChanges {
   async #untilIdle(signal: AbortSignal): Promise<void> {
     const deadline = performance.now() + GIVE_BACK_WITHIN_MS;
     while (!this.#options.isIdle() && performance.now() < deadline) await sleep(IDLE_LOOK_MS, undefined, { signal });
+  }
+
+  /** Loads may take long, and would be for another plan. */
+  async #untilReady({ signal }: Epoch): Promise<void> {
+    const { pipeline } = this.#options;
+    const deadline = performance.now() + CONNECT_MS;
+    while (!signal.aborted && pipeline.state === "probing" && performance.now() < deadline)
+      await sleep(CONNECT_LOOK_MS);
+    const { state, reason } = pipeline;
+    if (signal.aborted || state === "ready") return;
+    throw new RhoneError("NO_PIPELINE", `The pipeline is not ready: ${reason ?? state}.`);
   }
 
   async #settle(): Promise<void> {

@@ -30,6 +30,7 @@ async function startServing() {
     host: "127.0.0.1",
     port: 0,
     security: PLAINTEXT,
+    mostFrameBytes: 2 ** 20,
     registry: new WorkerRegistry(logger),
     pipeline: pipeline as { epoch: Epoch | null } as Pipeline,
     weights: new WeightServer({

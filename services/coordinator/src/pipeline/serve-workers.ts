@@ -30,13 +30,16 @@ export async function serveWorkers(options: {
   readonly host: string;
   readonly port: number;
   readonly security: Security;
+  /** The largest frame of the model's stages. */
+  readonly mostFrameBytes: number;
   readonly registry: WorkerRegistry;
   readonly pipeline: Pipeline;
   readonly weights: WeightServer;
   readonly shutdown: Shutdown;
 }): Promise<number> {
   const { host, port, security, registry, pipeline, weights, shutdown } = options;
-  const server = await GrpcServer.open({ host, port, security }, (services) => {
+  const mostFrameBytes = (): number => options.mostFrameBytes;
+  const server = await GrpcServer.open({ host, port, security, mostFrameBytes }, (services) => {
     const join: handleBidiStreamingCall<WorkerMessage, CoordinatorMessage> = (stream) =>
       registry.join(stream, peerOf(stream));
     const beat: handleUnaryCall<Heartbeat, object> = (call, answer) => {

@@ -21,6 +21,8 @@ export class SpareStages {
   readonly #options: SpareStagesOptions;
   /** The last plan that was made for all workers. */
   #plan: ModelPlan | null = null;
+  /** Told, by a coordinator without spares, to free those that they hold for the one before. */
+  readonly #told = new WeakSet<Member>();
 
   constructor(options: SpareStagesOptions) {
     this.#options = options;
@@ -42,10 +44,10 @@ export class SpareStages {
   begin(plan: ModelPlan, members: readonly Member[], over: AbortSignal): void {
     const { settings, logger } = this.#options;
     this.#plan = plan;
-    if (settings.count === 0) return;
     for (const planned of planSpares(plan, settings.count, settings)) {
       const member = members.find(({ worker }) => worker === planned.worker);
-      if (member === undefined) continue;
+      if (member === undefined || (settings.count === 0 && this.#told.has(member))) continue;
+      this.#told.add(member);
       const { worker, lacking } = planned;
       member.lackingSpare = lacking;
       if (lacking !== null) logger.warn({ worker, ...lacking }, "no memory for a spare shard");

@@ -46,6 +46,13 @@ export class RunningSet implements Iterable<Sequence> {
     return this.#sequences.size;
   }
 
+  /** Those that ran when an earlier pipeline was lost and have had no token since. */
+  get interrupted(): number {
+    let count = 0;
+    for (const { isInterrupted } of this.#sequences) if (isInterrupted) count++;
+    return count;
+  }
+
   /** Evictions so far. */
   get evictions(): number {
     return this.#evictions;
@@ -120,6 +127,7 @@ export class RunningSet implements Iterable<Sequence> {
   close({ hasFailed }: { readonly hasFailed: boolean }): void {
     for (const sequence of this.#sequences) {
       if (hasFailed && this.wireIds.isOpen(sequence) && !sequence.hasDrawn) sequence.blame();
+      sequence.interrupt();
       this.#toWaiting(sequence);
     }
   }

@@ -100,6 +100,13 @@ export class Scheduler {
     return this.#waiting.size;
   }
 
+  /** Sequences that ran when their pipeline was lost and have had no token since. */
+  get interrupted(): number {
+    let count = this.#epoch?.running.interrupted ?? 0;
+    for (const { isInterrupted } of this.#waiting) if (isInterrupted) count++;
+    return count;
+  }
+
   /** How often a sequence was evicted so that others get its pages or its place. */
   get evictions(): number {
     return this.#earlierEvictions + (this.#epoch?.running.evictions ?? 0);

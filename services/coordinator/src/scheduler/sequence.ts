@@ -38,6 +38,7 @@ export class Sequence {
   #arrivalsAtFirstToken: number | null = null;
   #isPrepared = false;
   #hasDrawn = false;
+  #isInterrupted: boolean;
   #losses = 0;
 
   constructor(options: {
@@ -56,6 +57,7 @@ export class Sequence {
     this.#tokens = new Int32Array(this.#length + Math.min(job.maxTokens, FIRST_ROOM));
     this.#tokens.set(job.promptIds);
     this.#tokens.set(generated, this.promptLength);
+    this.#isInterrupted = generated.length > 0;
   }
 
   /** Known tokens: the prompt and everything generated. */
@@ -93,6 +95,11 @@ export class Sequence {
   /** It has drawn a token since it was last admitted. */
   get hasDrawn(): boolean {
     return this.#hasDrawn;
+  }
+
+  /** It ran when its pipeline was lost, here or in another coordinator, and has had no token since. */
+  get isInterrupted(): boolean {
+    return this.#isInterrupted;
   }
 
   /** Pipelines that were lost in a row between its opening and the first token after that. */
@@ -204,6 +211,7 @@ export class Sequence {
     for (const token of tokens) this.#append(token);
     this.#arrivalsAtFirstToken ??= arrivals;
     this.#hasDrawn = true;
+    this.#isInterrupted = false;
     this.#losses = 0;
     // The rows of right drafts are computed; the rows of wrong ones are overwritten by the next span. A row that was
     // sent ahead is the row of the token that is known now.
@@ -219,6 +227,11 @@ export class Sequence {
   /** It was evicted because its API key had more than its share. */
   giveWay(): void {
     this.#gaveWay = true;
+  }
+
+  /** The pipeline is lost while it runs. */
+  interrupt(): void {
+    this.#isInterrupted = true;
   }
 
   /** The pipeline is lost, and this sequence may be what it was lost by. */

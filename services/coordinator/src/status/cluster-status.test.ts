@@ -19,7 +19,7 @@ const sources: StatusSources = {
   maxSequences: 64,
   pipeline: { state: "loading", reason: "2 workers are loading their layers", epochNumber: 3, detours: [0] },
   registry: { members: [fakeMember({ worker: "w0" }).member, fakeMember({ worker: "w1" }).member] },
-  engine: { counts: { pages: { total: 8, free: 5, cached: 1 }, running: 2, waiting: 3, tokens } },
+  engine: { counts: { pages: { total: 8, free: 5, cached: 1 }, running: 2, waiting: 3, tokens }, interrupted: 1 },
 };
 
 it("puts the state of every part into one value, at the time of the call", () => {
@@ -35,7 +35,7 @@ it("puts the state of every part into one value, at the time of the call", () =>
     epoch: 3,
     model: { name: "fake", slidingWindow: null },
     pages: { size: 32, total: 8, free: 5, cached: 1 },
-    sequences: { running: 2, waiting: 3, limit: 64 },
+    sequences: { running: 2, waiting: 3, interrupted: 1, limit: 64 },
     tokens,
   });
   expect(status.workers.map(({ worker }) => worker)).toEqual(["w0", "w1"]);

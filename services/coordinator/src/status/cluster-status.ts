@@ -20,7 +20,7 @@ export interface StatusSources {
   readonly maxSequences: number;
   readonly pipeline: Pick<Pipeline, "state" | "reason" | "epochNumber" | "detours">;
   readonly registry: Pick<WorkerRegistry, "members">;
-  readonly engine: { readonly counts: Omit<Engine["counts"], "evictions"> };
+  readonly engine: { readonly counts: Omit<Engine["counts"], "evictions">; readonly interrupted: number };
 }
 
 /** The coordinator's status at this moment. */
@@ -45,7 +45,7 @@ export function clusterStatus(sources: StatusSources): ClusterStatus {
     workers: registry.members.map((member) => member.status()),
     detours: pipeline.detours,
     pages: { size: sources.pageSize, ...pages },
-    sequences: { running, waiting, limit: sources.maxSequences },
+    sequences: { running, waiting, interrupted: engine.interrupted, limit: sources.maxSequences },
     tokens,
   };
 }

@@ -37,6 +37,8 @@ export interface FakeWorkerOptions {
   readonly beforeLoaded?: Promise<void>;
   /** A load beside the shard that serves is answered when what this returns resolves. */
   readonly beforeBeside?: () => Promise<void> | undefined;
+  /** Probes are passed on when this resolves. */
+  readonly beforeProbe?: Promise<void>;
   /** Called before each step runs; throwing makes the stage fail. */
   readonly onStep?: (step: rhone.v1.Step.$Properties) => void;
   /** Why grammars are refused; all are ready at once when absent. */
@@ -192,7 +194,10 @@ export class FakeWorker {
     if (frame.pipeline !== this.#epoch?.pipeline || frame.epoch !== this.#epoch?.epoch) return;
     if (frame.probe != null) {
       const workers = [...(frame.probe.workers ?? []), this.worker];
-      this.#pass({ ...frame, probe: { ...frame.probe, workers } });
+      const pass = () => this.#pass({ ...frame, probe: { ...frame.probe, workers } });
+      const { beforeProbe } = this.#options;
+      if (beforeProbe === undefined) pass();
+      else void beforeProbe.then(pass);
     } else if (frame.stepBody == null || this.#stage === null) this.#pass(frame);
     else this.#run(frame, this.#stage, frame.stepBody);
   }

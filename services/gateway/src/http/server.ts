@@ -10,6 +10,7 @@ import {
   fastify,
 } from "fastify";
 import { messagesDialect } from "../answers/dialect.js";
+import { boundUnacknowledged } from "../text/text-model.js";
 import { Arrivals } from "./arrivals.js";
 import { closeWith } from "./close-with.js";
 import { type AnswersUse, countAnswer, countAnswers, countRefusal } from "./count-answers.js";
@@ -32,7 +33,7 @@ export interface ServerOptions extends AnswersUse, RequestLogUse {
   readonly bodiesBytes: number;
   /** Longest time for a request to arrive, body included. */
   readonly arrivalTimeoutMs: number;
-  /** A client that reads nothing of its answer for this long loses its connection. */
+  /** A client that reads nothing of its answer for this long, or whose machine is gone, loses its connection. */
   readonly sendTimeoutMs: number;
   readonly mostConnections: number;
   /** Requests of one connection that may wait for their answers. */
@@ -137,7 +138,10 @@ function serverOf(connecting: Connecting, { places, unanswered, refuse }: Refusi
       boundUnread(response, sendTimeoutMs);
       handle(request, response);
     });
-    server.on("connection", (socket) => arrivals.follow(socket));
+    server.on("connection", (socket) => {
+      boundUnacknowledged(socket, sendTimeoutMs);
+      arrivals.follow(socket);
+    });
     places.follow(server); // after it: it takes over the last listener to a connection's close
     server.on("connect", ({ socket }) => {
       // Nobody else listens to errors of its socket any more.

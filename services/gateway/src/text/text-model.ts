@@ -6,7 +6,7 @@ import type { EncodeLimits } from "./encoder-thread.js";
 import { type EncodeOptions, Encodings } from "./encodings.js";
 import { rememberPieces } from "./remember-pieces.js";
 
-export { trimMemory } from "@rhone/ggml";
+export { boundUnacknowledged, trimMemory } from "@rhone/ggml";
 
 /** Turns each text before a gap, with the text after it, into a prompt whose continuation fills the gap. */
 export type FillInMiddle = (

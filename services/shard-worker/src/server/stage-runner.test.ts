@@ -49,6 +49,12 @@ describe("StageRunner", () => {
     return stage;
   }
 
+  it("knows how many bytes of activations a step of its stage may bring", async () => {
+    expect(runner.stepBytes).toBe(0);
+    await open(new ScriptedStage(() => NOTHING, { maxRows: 7, rowBytes: (type) => (type === GgmlType.F32 ? 40 : 20) }));
+    expect(runner.stepBytes).toBe(280);
+  });
+
   it("runs frames one at a time, in arrival order, and sends the results in that order", async () => {
     const first = deferred<StageOutput>();
     const stage = await open(new ScriptedStage((step) => (step.tokens[0] === 1 ? first.promise : NOTHING)));

@@ -1,4 +1,5 @@
 import { type Frame, type FrameSender, type Logger, RhoneError, type Security } from "@rhone/common";
+import { GgmlType } from "@rhone/ggml";
 import type { rhone } from "@rhone/proto";
 import type { Metrics } from "../metrics.js";
 import type { RunnableStage } from "../stage/stage.js";
@@ -46,6 +47,13 @@ export class StageRunner {
   /** Steps run since the process started. */
   get steps(): number {
     return this.#steps;
+  }
+
+  /** Bytes of activations that a step may bring, in the largest type; 0 without a stage. */
+  get stepBytes(): number {
+    if (this.#stage === null) return 0;
+    const { maxRows, rowBytes } = this.#stage.limits;
+    return maxRows * rowBytes(GgmlType.F32);
   }
 
   /** Microseconds spent in steps since the process started. */

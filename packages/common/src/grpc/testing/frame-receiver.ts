@@ -3,8 +3,15 @@ import { Condition } from "../../lifecycle/condition.js";
 import type { Security } from "../../security/security.js";
 import { PLAINTEXT } from "../../testing/plaintext.js";
 import { GrpcServer } from "../channel.js";
-import { flowHandler } from "../flow-server.js";
+import { type FrameReceiver as FrameHandler, flowHandler } from "../flow-server.js";
 import { type Frame, pipelineService } from "../services.js";
+
+interface ReceiverOptions {
+  readonly host?: string | undefined;
+  readonly security?: Security | undefined;
+  /** Called with each frame that is kept. */
+  readonly accept?: FrameHandler["accept"];
+}
 
 /** The receiving end of hops, on a free port: keeps the frames of all streams, in order of arrival. */
 export class TestReceiver {
@@ -27,7 +34,8 @@ export class TestReceiver {
     this.ended = received.ended;
   }
 
-  static async open(host = "127.0.0.1", security: Security = PLAINTEXT): Promise<TestReceiver> {
+  static async open(options: ReceiverOptions = {}): Promise<TestReceiver> {
+    const { host = "127.0.0.1", security = PLAINTEXT, accept } = options;
     const changed = new Condition();
     const received = { frames: [] as Frame[], ended: [] as number[] };
     let streams = 0;
@@ -37,7 +45,13 @@ export class TestReceiver {
         list.push(item);
         changed.notify();
       };
-      return { accept: (frame) => add(received.frames, frame), ended: () => add(received.ended, stream) };
+      return {
+        accept: (frame) => {
+          add(received.frames, frame);
+          return accept?.(frame);
+        },
+        ended: () => add(received.ended, stream),
+      };
     });
     const server = await GrpcServer.open({ host, port: 0, security }, (services) =>
       services.addService(pipelineService, { flow }),
