@@ -35,8 +35,7 @@ it("a sequence waits, is prefilled and decodes; steps, rows, tokens and the stag
   expect(only(spans(), "prefill").attributes).toMatchObject(prefill);
   const decode = only(spans(), "decode").attributes;
   expect(decode).toMatchObject({ "rhone.steps": 4, "rhone.rows": 4, "rhone.tokens": 4 });
-  const stages = decode["rhone.stages.compute_s"] as number[];
-  expect(stages.map((seconds) => Number(seconds.toFixed(6)))).toEqual([0.04, 0.04, 0.04]);
+  expect(decode["rhone.stages.compute_s"]).toEqual([0.04, 0.04, 0.04]);
 });
 
 it("a lost pipeline and an eviction are events, after which the sequence waits and is prefilled again", async () => {

@@ -131,6 +131,8 @@ class SequenceTrace {
   }
 }
 
+const toMicroseconds = (seconds: number): number => Math.round(seconds / MICRO) / 1e6;
+
 /** The steps of a part. They carry other sequences' rows too: a stage's time is the whole step's. */
 class PartWork {
   tokens = 0;
@@ -161,9 +163,9 @@ class PartWork {
       "rhone.rows": this.#rows,
       "rhone.tokens": this.tokens,
       ...(this.drafts > 0 && { "rhone.drafts": this.drafts }),
-      "rhone.stages.compute_s": this.#computeSeconds,
-      "rhone.stages.queued_s": this.#queuedSeconds,
-      "rhone.hops_s": this.#hopSeconds,
+      "rhone.stages.compute_s": this.#computeSeconds.map(toMicroseconds),
+      "rhone.stages.queued_s": this.#queuedSeconds.map(toMicroseconds),
+      "rhone.hops_s": toMicroseconds(this.#hopSeconds),
     };
   }
 }
