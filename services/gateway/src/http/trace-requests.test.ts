@@ -13,7 +13,7 @@ async function traced({
 }: FakeOptions & { script?: Script; env?: Record<string, string> } = {}) {
   const { tracing, spans } = await memoryTracing(env);
   const gateway = fakeGateway(script, "ready", { ...options, tracing });
-  /** The spans once that of the whole request has ended. */
+  /** The spans once the one with this name has ended. */
   const ended = async (name: string): Promise<readonly EndedSpan[]> => {
     await vi.waitFor(() => expect(spans().map((span) => span.name)).toContain(name), 10_000);
     return spans();

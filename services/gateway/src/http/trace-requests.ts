@@ -14,8 +14,8 @@ declare module "fastify" {
 }
 
 /**
- * Begins a span for each request, as a part of its caller's trace when it has a traceparent, and ends it when the answer
- * is sent or breaks off. Health, metrics and the status are left out.
+ * Begins a span for each request, as a part of its caller's trace when it has a traceparent, and ends it when the
+ * answer is sent or breaks off. Health, metrics and the status are left out.
  */
 export function traceRequests(app: FastifyInstance, { tracing }: { readonly tracing: Tracing }): void {
   app.decorateRequest("span", null);

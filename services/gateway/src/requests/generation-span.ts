@@ -17,7 +17,7 @@ export interface TracedGeneration {
 }
 
 /**
- * The jobs of a request as parts of a span of its generation, which is a part of `above`. Without that, they are as they
+ * The jobs of a request as parts of a span of its generation, which is a part of `above`. Without one, they are as they
  * are. Names: OpenTelemetry's conventions for generative AI.
  */
 export function traceGeneration(above: TraceSpan | null | undefined, request: Generated): TracedGeneration {
