@@ -37,8 +37,32 @@ afterAll(() => network?.close());
 const clusterAt = ({ address, folder }: Host) =>
   new RunningCluster({ url: `http://${address}:8080`, dataDir: join(folder, ".rhone") });
 
-const answerOf = async (cluster: RunningCluster): Promise<readonly number[]> =>
-  (await cluster.ask<Completion>("/v1/completions", PROMPT)).choices[0]?.token_ids ?? [];
+/** Longer than any answer takes; a request that hangs fails. */
+const ANSWERED_MS = 60_000;
+const within = (): AbortSignal => AbortSignal.timeout(ANSWERED_MS);
+
+async function answerOf(cluster: RunningCluster): Promise<readonly number[]> {
+  const response = await cluster.post("/v1/completions", PROMPT, within());
+  if (!response.ok) throw new Error(`${response.status}: ${await response.text()}`);
+  return ((await response.json()) as Completion).choices[0]?.token_ids ?? [];
+}
+
+/** A stream whose first event has come. `rest`: its text to the end, and the name of the error that ended it. */
+async function opened(cluster: RunningCluster, more: object = {}) {
+  const request = { ...PROMPT, max_tokens: 2000, stream: true, ...more };
+  const { body } = await cluster.post("/v1/completions", request, within());
+  const reader = (body ?? new ReadableStream<Uint8Array>()).pipeThrough(new TextDecoderStream()).getReader();
+  let text = (await reader.read()).value ?? "";
+  const rest = async (): Promise<string> => {
+    try {
+      for (let part = await reader.read(); !part.done; part = await reader.read()) text += part.value;
+      return text;
+    } catch (error) {
+      return `${text}${(error as Error).name}`;
+    }
+  };
+  return { rest: rest() }; // read at once: a deadline would take what has come and was not read
+}
 
 async function joinAs(on: Host, as: string, ...flags: readonly string[]) {
   const { a } = network.hosts;
@@ -90,13 +114,25 @@ test("machines that are expelled are shut out at once", TIMEOUT, async () => {
   await expect.poll(workersOfC, { ...PATIENCE, timeout: 12_000 }).toEqual([]);
   process.stdout.write(`${((performance.now() - began) / 1000).toFixed(1)} s from expelling to the worker's end\n`);
 
+  const front = clusterAt(b);
+  const whole = front
+    .post("/v1/completions", { ...PROMPT, max_tokens: 2000 }, within())
+    .then(async (response) => [response.status, await response.json()] as const);
+  whole.catch(() => {}); // awaited below
+  const streams = [await opened(front), await opened(front, { stream_options: { resumable: true } })];
   expect(await expel("front")).toMatchObject({ code: 0 });
+  const expelledAt = performance.now();
   const answers = () =>
-    answerOf(clusterAt(b)).then(
+    answerOf(front).then(
       () => "answered",
       () => "failed",
     );
   await expect.poll(answers, { ...PATIENCE, timeout: 12_000 }).toBe("failed");
+  expect(await whole).toMatchObject([503, { code: "shutting_down" }]);
+  const [plain, resumable] = await Promise.all(streams.map((stream) => stream.rest));
+  expect(plain).toMatch(/"code":"shutting_down"/);
+  expect(resumable).toMatch(/TypeError$/); // its connection broke: another gateway has the rest
+  process.stdout.write(`${((performance.now() - expelledAt) / 1000).toFixed(1)} s to the last of its requests\n`);
   await expect.poll(() => existsSync(join(b.folder, ".rhone", "run", "cluster.json")), PATIENCE).toBe(false);
   expect(await rhone(["join"], { on: b })).toMatchObject({
     code: 1,

@@ -1,3 +1,4 @@
+import { idempotentKey, openRedis, queueName, REDIS_PREFIX, tokenLogKey } from "@rhone/common";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type SecondGateway, startSecondGateway } from "../cluster/second-gateway.js";
 import { RunningCluster, rhone } from "../cluster/start-cluster.js";
@@ -126,6 +127,36 @@ describe("an idempotency key", () => {
     };
     expect(answer.usage.completion_tokens).toBe(400);
     expect((await finished()) - before).toBe(1);
+  });
+
+  test("whose gateway was killed before it queued the job is in use for seconds, then its request runs", async () => {
+    const secret = await cluster.createKey("unlucky");
+    const once = { "idempotency-key": "order-3" };
+    const request = { ...body, stream: true };
+    const events = await (await ask(cluster.url, secret, request, once)).text();
+    const { id } = JSON.parse(events.slice(events.indexOf("{"), events.indexOf("}\n") + 1));
+    const redis = await openRedis({ url: cluster.record().redisUrl, name: "test", waits: false, onError: () => {} });
+    try {
+      // What such a gateway leaves: the record with its short time to live, and neither a job nor a log.
+      const queue = queueName({ model: "breeze", lane: "interactive" });
+      expect(await redis.exists(`${REDIS_PREFIX}:${queue}:${id}-0`)).toBe(0);
+      expect(await redis.del(tokenLogKey(`${id}-0`))).toBe(1);
+      const [, names] = await redis.scan(0, "MATCH", idempotentKey("*"), "COUNT", 10_000);
+      const texts = await Promise.all(names.map((name) => redis.get(name)));
+      const record = names.find((_, at) => texts[at]?.includes(id));
+      expect(await redis.expire(record ?? "", 2)).toBe(1);
+    } finally {
+      redis.disconnect();
+    }
+    const repeat = () => ask(second.url, secret, request, once);
+    const refused = await repeat();
+    expect([refused.status, refused.headers.get("retry-after")]).toEqual([409, "1"]);
+    expect(await refused.json()).toMatchObject({ code: "idempotency_key_in_use" });
+    const status = async () => (await repeat()).status;
+    await expect.poll(status, { timeout: 10_000, interval: 200 }).toBe(200);
+    const again = await repeat();
+    expect(again.headers.get("idempotent-replayed")).toBe("true");
+    expect(await again.text()).not.toContain(id);
   });
 });
 

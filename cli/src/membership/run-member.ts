@@ -11,6 +11,7 @@ import { createDataDir, dataDirAt } from "../data-dir.js";
 import { splitHostPort } from "../enrollment/own-address.js";
 import type { EntryPoints } from "../processes/entry-points.js";
 import { endProcesses } from "../processes/process-identity.js";
+import type { StopTimes } from "../processes/service-process.js";
 import { SupervisedService } from "../processes/supervised-service.js";
 import { coordinatorPart } from "./coordinator-part.js";
 import { gatewayPart } from "./gateway-part.js";
@@ -27,6 +28,9 @@ export interface MemberRequest {
   readonly stop: AbortSignal;
   readonly kill: AbortSignal;
 }
+
+/** What this machine does is over: an expelled gateway's requests would wait for a Redis that refuses it. */
+const GIVEN_UP: StopTimes = { hurryAfterMs: 500, killAfterMs: 10_000 };
 
 const PARTS = { worker: workerPart, gateway: gatewayPart, coordinator: coordinatorPart } as const;
 
@@ -94,6 +98,7 @@ async function live({ service, part, failed, fail }: Life, claim: ClusterClaim, 
     stop.addEventListener("abort", () => resolve(null), { once: true });
   });
   const over = new AbortController();
+  let times: StopTimes = {}; // a worker has --leave-timeout, a gateway --drain-timeout-ms
   try {
     const addresses = await Promise.race([service.start(), stopped]);
     if (addresses === null) return;
@@ -102,10 +107,12 @@ async function live({ service, part, failed, fail }: Life, claim: ClusterClaim, 
     await claim.update({ state: "ready", url: http === undefined ? "" : urlOf(host, splitHostPort(http).port) });
     part.follow(addresses, over.signal).catch((error: unknown) => fail(toRhoneError(error)));
     const failure = await Promise.race([failed, stopped]);
-    if (failure !== null) throw failure;
+    if (failure === null) return;
+    times = GIVEN_UP;
+    throw failure;
   } finally {
     over.abort();
     await claim.update({ state: "stopping" });
-    await service.stop({}); // a worker has --leave-timeout, a gateway --drain-timeout-ms
+    await service.stop(times);
   }
 }

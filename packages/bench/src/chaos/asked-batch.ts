@@ -4,6 +4,7 @@ import { RhoneError } from "@rhone/common";
 import type { Answer } from "./answer.js";
 import type { Asking } from "./asked-stream.js";
 import { type BatchJudgement, judgeBatch } from "./batch-judge.js";
+import { Patience } from "./patience.js";
 import type { Question } from "./questions.js";
 import { pauseBeforeRetry, requestPatiently } from "./try-request.js";
 
@@ -19,17 +20,17 @@ export type BatchStory =
 
 /**
  * Uploads a batch, waits for its end, judges its lines and removes its files. Requests are repeated while nobody
- * answers; their keys keep the file and the batch from being made twice. It hangs when no line ends for `patienceMs`.
+ * answers; their keys keep the file and the batch from being made twice. It hangs when no line ends for `patienceMs`
+ * in which nothing disturbed the cluster.
  * Rejects when the signal of `asking` is aborted.
  */
 export async function askBatch(lines: readonly BatchLine[], asking: Asking): Promise<BatchStory> {
   const startedAt = performance.now();
   const seconds = (): number => (performance.now() - startedAt) / 1000;
-  const hung = new AbortController();
-  const patience = setTimeout(() => hung.abort(), asking.patienceMs);
-  const signal = AbortSignal.any([asking.signal, hung.signal]);
+  const patience = new Patience(asking);
+  const signal = AbortSignal.any([asking.signal, patience.over]);
   try {
-    const run = new BatchRun({ ...asking, signal }, () => patience.refresh());
+    const run = new BatchRun({ ...asking, signal }, () => patience.heard());
     const judgement = judgeBatch(
       new Map(lines.map(({ known }, index) => [idOf(index), known])),
       await run.results(lines),
@@ -38,10 +39,11 @@ export async function askBatch(lines: readonly BatchLine[], asking: Asking): Pro
   } catch (error) {
     asking.signal.throwIfAborted();
     const about = { seconds: seconds(), lines: lines.length };
-    if (hung.signal.aborted) return { kind: "hung", why: `no line ended for ${asking.patienceMs / 1000} s`, ...about };
+    if (patience.over.aborted)
+      return { kind: "hung", why: `no line ended for ${asking.patienceMs / 1000} s`, ...about };
     return { kind: "failed", why: error instanceof Error ? error.message : String(error), ...about };
   } finally {
-    clearTimeout(patience);
+    patience.close();
   }
 }
 

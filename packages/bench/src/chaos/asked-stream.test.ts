@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { listen } from "../testing/listen.js";
 import { AskedStream, type StreamStory } from "./asked-stream.js";
+import type { HungRequest } from "./hang-evidence.js";
 import type { Question } from "./questions.js";
 
 const question: Question = { kind: "greedy", variant: 0, path: "/v1/completions", body: { prompt: [1], seed: 1 } };
@@ -85,6 +86,23 @@ describe("AskedStream", () => {
     expect(story.end).toMatchObject({ kind: "hung", answer: { ids: [5] } });
     const broken = await ask([(response) => response.destroy(), (response) => response.destroy()], 150);
     expect(broken.story.end.kind).toBe("hung");
+  });
+
+  it("that hangs says what there is of it, and does not while the cluster is disturbed", async () => {
+    const url = await listen((_, response) => {
+      response.writeHead(200, { "x-request-id": "r1", "content-location": "/v1/streams/s1" });
+      response.write(event(0));
+    });
+    const evidenceOf = vi.fn(async (_: HungRequest) => "no job");
+    const disturbed = performance.now() + 300;
+    const patience = { patienceMs: 100, disturbedUntil: () => Math.min(performance.now(), disturbed), evidenceOf };
+    const model = { ...question, body: { ...question.body, model: "tiny" } };
+    const { end, endedAt } = await new AskedStream(model, { url, ...patience, signal: new AbortController().signal })
+      .done;
+    expect(end).toMatchObject({ kind: "hung", why: expect.stringMatching(/^no token for \d+ s after 1; .*; no job$/) });
+    expect(endedAt).toBeGreaterThan(disturbed + 95);
+    const key = expect.stringMatching(/^[\w-]{36}$/);
+    expect(evidenceOf.mock.calls).toEqual([[{ key, stream: "s1", httpRequest: "r1", model: "tiny" }]]);
   });
 
   it("ends with the bench", async () => {

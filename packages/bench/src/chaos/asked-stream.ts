@@ -2,15 +2,17 @@ import { randomUUID } from "node:crypto";
 import { authorization, DONE, gatewayFailure } from "@rhone/client";
 import { RhoneError } from "@rhone/common";
 import { type Answer, AnswerReader, type Chunk } from "./answer.js";
+import type { HungRequest } from "./hang-evidence.js";
+import { Patience, type PatienceOptions } from "./patience.js";
 import type { Question } from "./questions.js";
 import { pauseBeforeRetry, tryRequest } from "./try-request.js";
 
-export interface Asking {
+export interface Asking extends PatienceOptions {
   /** http://host:port of the gateway. */
   readonly url: string;
   readonly apiKey?: string | undefined;
-  /** A request without a token for this long hangs. */
-  readonly patienceMs: number;
+  /** What there is of a request that hangs, at that moment. Must not reject. */
+  readonly evidenceOf?: ((request: HungRequest) => Promise<string>) | undefined;
   /** Ends all requests; their promises reject. */
   readonly signal: AbortSignal;
 }
@@ -50,12 +52,12 @@ export class AskedStream {
   readonly #key = randomUUID();
   readonly #sentAt = performance.now();
   readonly #arrivals: number[] = [];
-  readonly #hung = new AbortController();
   readonly #signal: AbortSignal;
-  readonly #patience: NodeJS.Timeout;
+  readonly #patience: Patience;
   #leaveAfter: number;
   #reader = new AnswerReader();
   #address: string | null = null;
+  #httpRequest: string | null = null;
   #lastId = "";
   #breaks = 0;
   #refusals = 0;
@@ -64,8 +66,8 @@ export class AskedStream {
     this.#leaveAfter = leaveAfter;
     this.#question = question;
     this.#asking = asking;
-    this.#signal = AbortSignal.any([asking.signal, this.#hung.signal]);
-    this.#patience = setTimeout(() => this.#hung.abort(), asking.patienceMs);
+    this.#patience = new Patience(asking);
+    this.#signal = AbortSignal.any([asking.signal, this.#patience.over]);
     this.done = this.#run();
   }
 
@@ -75,7 +77,7 @@ export class AskedStream {
   }
 
   async #run(): Promise<StreamStory> {
-    const end = await this.#follow().finally(() => clearTimeout(this.#patience));
+    const end = await this.#follow().finally(() => this.#patience.close());
     const [sentAt, arrivals, breaks, refusals] = [this.#sentAt, this.#arrivals, this.#breaks, this.#refusals];
     return { sentAt, arrivals, endedAt: performance.now(), breaks, refusals, end };
   }
@@ -94,16 +96,21 @@ export class AskedStream {
     } catch (error) {
       this.#asking.signal.throwIfAborted();
       const { answer } = this.#reader;
-      if (this.#hung.signal.aborted) return { kind: "hung", answer, why: this.#silence() };
+      if (this.#patience.over.aborted) return { kind: "hung", answer, why: await this.#silence() };
       const why = error instanceof RhoneError ? `${error.code}: ${error.message}` : String(error);
       return { kind: "failed", answer, why };
     }
   }
 
-  #silence(): string {
-    const { patienceMs } = this.#asking;
+  async #silence(): Promise<string> {
+    const { evidenceOf } = this.#asking;
+    const silentS = (performance.now() - this.lastHeardAt) / 1000;
     const tries = `${this.#breaks} connections broke, ${this.#refusals} requests were refused`;
-    return `no token for ${patienceMs / 1000} s after ${this.#reader.answer.ids.length}; ${tries}`;
+    const silence = `no token for ${silentS.toFixed(0)} s after ${this.#reader.answer.ids.length}; ${tries}`;
+    if (evidenceOf === undefined) return silence;
+    const stream = this.#address?.split("/").at(-1) ?? null;
+    const model = String(this.#question.body.model);
+    return `${silence}; ${await evidenceOf({ key: this.#key, stream, httpRequest: this.#httpRequest, model })}`;
   }
 
   /** The rest of the stream, or the request, which brings all of it. */
@@ -124,6 +131,7 @@ export class AskedStream {
   /** Reads events up to [DONE]; false when the connection breaks before, or is given up. Throws the stream's error. */
   async #isWhole(response: Response): Promise<boolean> {
     this.#address ??= response.headers.get("content-location");
+    this.#httpRequest = response.headers.get("x-request-id");
     const decoder = new TextDecoder();
     let rest = "";
     try {
@@ -148,7 +156,7 @@ export class AskedStream {
     if (data === DONE) return true;
     const chunk = JSON.parse(data) as Chunk;
     if (chunk.error !== undefined) throw gatewayFailure(data, 200);
-    this.#patience.refresh();
+    this.#patience.heard();
     if (this.#reader.take(chunk) > 0) this.#arrivals.push(performance.now());
     this.#lastId = /^id: ?(.*)$/m.exec(event)?.[1] ?? this.#lastId;
     return false;

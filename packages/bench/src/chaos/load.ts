@@ -35,7 +35,6 @@ export async function askKnown(questions: readonly Question[], asking: Asking) {
 }
 
 /** `further` headers. */
-/** `further` headers. */
 export async function askWhole(
   { path, body }: Question,
   { url, signal: over, patienceMs, apiKey }: Asking,

@@ -53,6 +53,19 @@ test("a process is killed, and noted with its time", async () => {
   expect([signals, striker.struck]).toEqual([["SIGKILL worker-1"], [fault]]);
 });
 
+test("the cluster is disturbed while a fault is made or lasts, and until the last one was over", async () => {
+  const { striker } = fakeCluster(["gateway"]);
+  expect(striker.disturbedUntil).toBe(0);
+  const missing = striker.strike(kill("worker-1"));
+  expect(striker.disturbedUntil).toBeGreaterThan(0);
+  await expect(missing).rejects.toThrow(NotBack);
+  expect(striker.disturbedUntil).toBe(0);
+  const { at } = await striker.strike(stop("gateway", 60));
+  expect(striker.disturbedUntil).toBeGreaterThan(at);
+  await striker.settled();
+  expect(striker.disturbedUntil).toBe(striker.struck[0]?.until);
+});
+
 test("after a killed supervisor the cluster is started again", async () => {
   const { striker, signals } = fakeCluster(["supervisor"]);
   await striker.strike(kill("supervisor"));

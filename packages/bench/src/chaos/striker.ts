@@ -31,6 +31,8 @@ export class Striker {
   readonly #over = new AbortController();
   readonly #returnMs: number;
   readonly #struck: StruckFault[] = [];
+  /** Faults that are being made. */
+  #striking = 0;
   /** What lasts, such as a stop: resolves once it is undone. */
   readonly #lasting = new Set<Promise<void>>();
 
@@ -38,6 +40,12 @@ export class Striker {
     this.#cluster = cluster;
     this.#signal = AbortSignal.any([signal, this.#over.signal]);
     this.#returnMs = returnMs;
+  }
+
+  /** When the last fault was over, on the performance clock: now, while one is made or lasts; 0 before the first. */
+  get disturbedUntil(): number {
+    if (this.#striking > 0 || this.#lasting.size > 0) return performance.now();
+    return Math.max(0, ...this.#struck.map(({ until }) => until));
   }
 
   /** In the order of their times. */
@@ -49,7 +57,16 @@ export class Striker {
    * Resolves once it is made, and for a killed supervisor, once another one has the cluster ready. Throws NotBack, and
    * what `revive` throws.
    */
-  async strike({ number, deed }: Fault): Promise<StruckFault> {
+  async strike(fault: Fault): Promise<StruckFault> {
+    this.#striking++;
+    try {
+      return await this.#strike(fault);
+    } finally {
+      this.#striking--;
+    }
+  }
+
+  async #strike({ number, deed }: Fault): Promise<StruckFault> {
     const note = (target: string, forMs = 0, name = nameOfDeed(deed)): StruckFault => {
       const at = performance.now();
       const fault = { number, name, target, at, until: at + forMs };

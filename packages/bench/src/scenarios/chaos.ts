@@ -4,6 +4,7 @@ import type { Asking } from "../chaos/asked-stream.js";
 import { type ChaosFigures, failuresOf, figuresOf } from "../chaos/chaos-figures.js";
 import { EpochWatch } from "../chaos/epoch-watch.js";
 import { FAULT_KINDS, type Fault, type FaultKind, type FaultTargets, planFaults, targetsOf } from "../chaos/faults.js";
+import { evidenceOf } from "../chaos/hang-evidence.js";
 import { whyNoResets } from "../chaos/links.js";
 import { askKnown, ChaosLoad } from "../chaos/load.js";
 import type { BreakableCluster } from "../chaos/local-cluster.js";
@@ -27,7 +28,7 @@ const options = {
   variants: count("prompts and seeds of each kind of request", 3),
   maxTokens: count("tokens of an answer, at most", 160),
   batchLines: count("lines of the batches, one batch after another; 0 = no batches", 60, 0),
-  patience: count("seconds without a token, or a line of a batch, after which a request hangs", 180),
+  patience: count("seconds without a token, a line of a batch or a fault, after which a request hangs", 180),
   keep: flag("keep the cluster's data directory, with its logs"),
 } as const satisfies ScenarioOptions;
 
@@ -59,7 +60,14 @@ export const chaos = defineScenario({
 
 async function runChaos(context: BenchContext, cluster: BreakableCluster, values: Values) {
   const { signal, note } = context;
-  const asking: Asking = { url: cluster.url, patienceMs: values.patience * 1000, signal };
+  const striker = new Striker({ cluster, signal });
+  const asking: Asking = {
+    url: cluster.url,
+    patienceMs: values.patience * 1000,
+    disturbedUntil: () => striker.disturbedUntil,
+    evidenceOf: (request) => evidenceOf(cluster, request),
+    signal,
+  };
   const { model } = await checkedStatus(cluster);
   const { seed, variants, maxTokens } = values;
   const questions = questionsOf({ seed, model: model.name, vocabSize: model.vocabSize, variants, maxTokens });
@@ -78,7 +86,6 @@ async function runChaos(context: BenchContext, cluster: BreakableCluster, values
   const startedAt = performance.now();
   const load = new ChaosLoad({ ...asking, known, ...values });
   const epochs = new EpochWatch(cluster);
-  const striker = new Striker({ cluster, signal });
   let endedBy: string | null = null;
   try {
     endedBy = await makeFaults(faults, { context, striker, load, values });

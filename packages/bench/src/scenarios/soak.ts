@@ -66,20 +66,20 @@ async function soakOf({ signal, note }: BenchContext, watched: Watched, values: 
   await SoakLoad.fillPages(order, Math.min(values.pages, known.pages.total), known.pages.size);
   await SoakLoad.once(order);
   const startedAt = performance.now();
-  const sample = () => takeSample(watched, (performance.now() - startedAt) / 60_000);
-  const samples: Sample[] = [await sample()];
+  const sample = (asked: number) => takeSample(watched, (performance.now() - startedAt) / 60_000, asked);
+  const samples: Sample[] = [await sample(0)];
   const load = new SoakLoad(order);
   try {
     for (const minutes of sampleTimes(values.minutes)) {
       await sleep(startedAt + minutes * 60_000 - performance.now(), undefined, { signal });
-      samples.push(await sample());
+      samples.push(await sample(load.asked));
       note(progressOf(samples, load));
     }
   } finally {
     await load.stop();
   }
   await sleep(AFTER_MS, undefined, { signal });
-  return { samples, after: await sample(), done: load.done, mishaps: load.mishaps };
+  return { samples, after: await sample(load.asked), done: load.done, mishaps: load.mishaps };
 }
 
 /** Locks of the queue and claims of keys have ended by then. */
@@ -100,13 +100,12 @@ function sampleTimes(minutes: number): readonly number[] {
   return Array.from({ length: times }, (_, index) => ((index + 1) * minutes) / times);
 }
 
-function progressOf(samples: readonly Sample[], { done, mishaps }: SoakLoad): string {
+function progressOf(samples: readonly Sample[], { asked, mishaps }: SoakLoad): string {
   const last = samples.at(-1);
   const memory = Object.entries(last?.processes ?? {}).map(
     ([name, { residentBytes }]) => `${name} ${(residentBytes / 1e6).toFixed(0)}`,
   );
   const keys = Object.values(last?.redis.groups ?? {}).reduce((sum, group) => sum + group.keys, 0);
-  const asked = Object.values(done).reduce((sum, times) => sum + times, 0);
   const met = `${asked} requests and batches, ${mishaps.length} wrong`;
   return `${last?.minutes.toFixed(1)} min: ${met}; ${keys} keys; MB: ${memory.join(", ")}`;
 }

@@ -6,6 +6,8 @@ export interface Series {
   readonly points: readonly { readonly minutes: number; readonly value: number }[];
   /** Minutes before it can be expected to be flat: its records live so long. Infinity: it is shown only. */
   readonly settlesAfter: number;
+  /** The same as it would be at an even rate of requests: what grows only as more is asked is flat. */
+  readonly evened?: Series["points"];
 }
 
 export interface Growth extends Pick<Series, "name" | "unit" | "points"> {
@@ -25,7 +27,7 @@ const FLAT_SHARE = 0.05;
 const FLAT_AMOUNT = { bytes: 10e6, count: 10, keys: 100 } as const;
 const LEAST_POINTS = 3;
 
-export function growthOf({ name, unit, points, settlesAfter }: Series, warmUpMinutes: number): Growth {
+export function growthOf({ name, unit, points, settlesAfter, evened }: Series, warmUpMinutes: number): Growth {
   const from = Math.max(warmUpMinutes, settlesAfter);
   const judged = points.filter(({ minutes }) => minutes >= from);
   const [first, last] = [judged[0], judged.at(-1)];
@@ -40,11 +42,19 @@ export function growthOf({ name, unit, points, settlesAfter }: Series, warmUpMin
       amount: 0,
       isFlat: null,
     };
-  const { slope, at } = lineOf(judged);
-  const amount = slope * (last.minutes - first.minutes);
-  const share = amount / Math.max(1, at(first.minutes));
-  const isFlat = share < FLAT_SHARE || amount < FLAT_AMOUNT[unit];
+  const { slope, share, amount } = riseOf(judged);
+  const flat = (rise: Pick<Growth, "share" | "amount">): boolean =>
+    rise.share < FLAT_SHARE || rise.amount < FLAT_AMOUNT[unit];
+  const atEvenRate = evened === undefined ? null : riseOf(evened.filter(({ minutes }) => minutes >= from));
+  const isFlat = flat({ share, amount }) || (atEvenRate !== null && flat(atEvenRate));
   return { name, unit, points, fromMinutes: first.minutes, perHour: slope * 60, share, amount, isFlat };
+}
+
+function riseOf(points: Series["points"]) {
+  const { slope, at } = lineOf(points);
+  const [from, to] = [points[0]?.minutes ?? 0, points.at(-1)?.minutes ?? 0];
+  const amount = slope * (to - from);
+  return { slope, amount, share: amount / Math.max(1, at(from)) };
 }
 
 /** The line through the points by least squares. Minutes. */

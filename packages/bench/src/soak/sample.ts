@@ -23,6 +23,8 @@ export interface Sample {
   readonly cachedPages: number;
   /** Running and waiting. */
   readonly sequences: number;
+  /** What clients have done since the load began. Absent: not counted. */
+  readonly requests?: number;
   /** Bytes by the folders of the data directory. */
   readonly disk: Readonly<Record<string, number>>;
 }
@@ -34,7 +36,11 @@ export interface Watched {
 }
 
 /** Resident memory is the median since the sample before. */
-export async function takeSample({ cluster, redis, memory }: Watched, minutes: number): Promise<Sample> {
+export async function takeSample(
+  { cluster, redis, memory }: Watched,
+  minutes: number,
+  requests: number,
+): Promise<Sample> {
   const [running, statuses, usage, disk] = await Promise.all([
     cluster.processes(),
     cluster.status(),
@@ -52,6 +58,7 @@ export async function takeSample({ cluster, redis, memory }: Watched, minutes: n
   const sum = (of: (status: Status) => number): number => statuses.reduce((total, each) => total + of(each), 0);
   return {
     minutes,
+    requests,
     processes: Object.fromEntries(processes),
     redis: usage,
     pages: sum(({ pages: { total, free, cached } }) => total - free - cached),

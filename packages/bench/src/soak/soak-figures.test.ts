@@ -41,6 +41,18 @@ test.each<[string, (minutes: number) => Partial<Sample>, string]>([
   ["files", (minutes) => ({ disk: { logs: 1e6 * minutes } }), "disk logs grows"],
 ])("%s that grows is named", (_, at, problem) => expect(figuresOf(at).problems).toEqual([problem]));
 
+test.each<[string, (minutes: number) => number, (minutes: number) => number, readonly string[]]>([
+  // 10 a minute at first, 40 at the end: the integral of the rate.
+  ["more requests leave more keys", (m) => 10 * m + (m * m) / 4, (m) => 10 * m + (m * m) / 4, []],
+  ["keys that outlive their time", (m) => 100 * m, (m) => 1000 * m, ["keys log grows"]],
+  ["keys that outlive it beside more requests", (m) => 10 * m + (m * m) / 4, (m) => m * m * m, ["keys log grows"]],
+])("%s: judged at an even rate of requests", (_, asked, made, problems) => {
+  const within = (minutes: number) =>
+    Math.round(made(minutes) - (problems.length > 0 ? 0 : made(Math.max(0, minutes - 10))));
+  const at = (minutes: number) => ({ ...redis({ log: group(within(minutes)) }), requests: asked(minutes) });
+  expect(figuresOf(at).problems).toEqual(problems);
+});
+
 test("records that are kept for longer than the load are not judged, nor their memory", () => {
   const kept = (minutes: number) => {
     const idempotent = group(1000 * minutes, { longestTtlS: 86_400 });

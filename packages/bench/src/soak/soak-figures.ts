@@ -73,9 +73,10 @@ function seriesOf(samples: readonly Sample[]): readonly Series[] {
         each.name === server ? holding(server, (sample) => sample.processes[server]?.residentBytes) : each,
       ),
     holding("Redis", ({ redis }) => redis.memoryBytes),
-    ...namesIn(samples, ({ redis }) => redis.groups).map((name) =>
-      series(`keys ${name}`, "keys", ({ redis }) => redis.groups[name]?.keys ?? 0, ttls.get(name)),
-    ),
+    ...namesIn(samples, ({ redis }) => redis.groups).map((name) => {
+      const keys = series(`keys ${name}`, "keys", ({ redis }) => redis.groups[name]?.keys ?? 0, ttls.get(name));
+      return { ...keys, ...evenedBy(samples, keys) };
+    }),
     // What runs at a moment; after the load it must be none.
     series("K/V pages in use", "count", ({ pages }) => pages, Number.POSITIVE_INFINITY),
     series("open sequences", "count", ({ sequences }) => sequences, Number.POSITIVE_INFINITY),
@@ -83,6 +84,26 @@ function seriesOf(samples: readonly Sample[]): readonly Series[] {
       series(`disk ${name}`, "bytes", ({ disk }) => disk[name], name === "redis" ? Number.POSITIVE_INFINITY : 0),
     ),
   ];
+}
+
+/**
+ * Keys as there would be if as much had been asked in each time to live: twice as many requests leave twice as many
+ * records, and none of them stays. Nothing for keys that last, and where requests are not counted.
+ */
+function evenedBy(samples: readonly Sample[], { points, settlesAfter: ttl }: Series): Pick<Series, "evened"> {
+  const asked = samples.flatMap(({ minutes, requests }) => (requests === undefined ? [] : [{ minutes, requests }]));
+  if (ttl <= 0 || asked.length < samples.length) return {};
+  const before = (minutes: number): number => {
+    const after = asked.findIndex((each) => each.minutes >= minutes);
+    const [one, other] = [asked[Math.max(0, after - 1)], asked[after]];
+    if (one === undefined || other === undefined) return asked.at(-1)?.requests ?? 0;
+    const share = other === one ? 0 : (minutes - one.minutes) / (other.minutes - one.minutes);
+    return one.requests + Math.max(0, share) * (other.requests - one.requests);
+  };
+  const window = (minutes: number): number => Math.max(1, before(minutes) - before(Math.max(0, minutes - ttl)));
+  const settled = points.filter(({ minutes }) => minutes >= ttl);
+  const mean = settled.reduce((sum, { minutes }) => sum + window(minutes), 0) / Math.max(1, settled.length);
+  return { evened: settled.map(({ minutes, value }) => ({ minutes, value: (value * mean) / window(minutes) })) };
 }
 
 const without = (bytes: number | undefined, kept: number): number | undefined =>

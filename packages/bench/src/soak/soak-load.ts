@@ -43,6 +43,11 @@ export class SoakLoad {
     this.#done.catch(() => {}); // `stop` rejects with it
   }
 
+  /** Requests and batches so far. */
+  get asked(): number {
+    return Object.values(this.done).reduce((sum, times) => sum + times, 0);
+  }
+
   /** Everything once, as the load does it over and over. Throws what goes wrong. */
   static async once({ asking, known, seed }: SoakLoadOptions): Promise<void> {
     const client = new SoakClient(asking, known, diceOf(seed));

@@ -91,6 +91,7 @@ export const ERROR_TABLE = {
   REQUEST_BREAKS_PIPELINE: row("server_error", 500, grpcStatus.INTERNAL),
   STAGE_FAILED: row("server_error", 500, grpcStatus.INTERNAL),
   MESSAGE_MALFORMED: row("server_error", 500, grpcStatus.INTERNAL),
+  GENERATION_LOST: retryable(row("unavailable_error", 503, grpcStatus.UNAVAILABLE)),
   EPOCH_CHANGED: retryable(row("unavailable_error", 503, grpcStatus.ABORTED)),
   MODEL_MISMATCH: row("server_error", 500, grpcStatus.FAILED_PRECONDITION),
   REDIS_UNAVAILABLE: retryable(row("unavailable_error", 503, grpcStatus.UNAVAILABLE)),

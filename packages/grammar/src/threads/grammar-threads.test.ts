@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 // The threads are compiled files: this test uses the package as its users do.
 import {
   choiceGrammar,
@@ -8,7 +9,7 @@ import {
   type MatchOptions,
   type TokenMatcher,
 } from "@rhone/grammar";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { starved } from "../testing/starved.js";
 
 const bytes = Array.from({ length: 256 }, (_, byte) => Uint8Array.of(byte));
@@ -93,15 +94,24 @@ describe("GrammarThreads", { timeout: 30_000 }, () => {
   it("stop a grammar that compiles for too long, while others' masks keep coming", async () => {
     const matcher = await open({ compileMs: 500 }).match({ grammar: "root ::= [a-z]*", generated: [] });
     let masks = 0;
+    const wrong: unknown[] = [];
+    // What it throws would be nobody's, and so would each tick be after a test that failed and closed the threads.
     const ticking = setInterval(() => {
-      matcher.accept(token("a"));
-      expect(allowed(matcher)).toHaveLength(27);
-      masks++;
+      try {
+        matcher.accept(token("a"));
+        if (allowed(matcher).length === 27) masks++;
+        else wrong.push(allowed(matcher));
+      } catch (error) {
+        wrong.push(error);
+        clearInterval(ticking);
+      }
     });
+    onTestFinished(() => clearInterval(ticking));
     const costly = { code: "GRAMMAR_TOO_COSTLY", message: /takes more than 500 ms to prepare/ };
     const attempt = match({ grammar: endless, generated: [] });
     await expect(attempt).rejects.toMatchObject({ code: costly.code, message: expect.stringMatching(costly.message) });
     clearInterval(ticking);
+    expect(wrong).toEqual([]);
     expect(masks).toBeGreaterThan(20);
   });
 
@@ -204,6 +214,30 @@ describe("GrammarThreads", { timeout: 30_000 }, () => {
     leaving.abort(new Error("gone"));
     await expect(attempt).rejects.toThrow("gone");
     expect(allowed(await next)).toBe("b");
+  });
+
+  it("leave no rejection to nobody, whenever they are closed and whatever is asked of them then", async () => {
+    const unhandled = vi.fn();
+    process.on("unhandledRejection", unhandled);
+    onTestFinished(() => void process.off("unhandledRejection", unhandled));
+    for (const ms of [0, 1, 20, 100]) {
+      const matcher = await open({ threads: 2 }).match({ grammar: "root ::= [a-z]*", generated: [] });
+      const compiling = match({ grammar: endless, generated: [] });
+      const waiting = match({ grammar: choiceGrammar(["b"]), generated: [] });
+      await sleep(ms);
+      threads.close();
+      for (let turn = 0; turn < 100; turn++) {
+        matcher.accept(token("a"));
+        expect(() => allowed(matcher)).toThrow(expect.objectContaining({ code: "CANCELLED" }));
+      }
+      matcher.close();
+      const late = match({ grammar: choiceGrammar(["c"]), generated: [] });
+      threads.close();
+      const ends = await Promise.allSettled([compiling, waiting, late]);
+      expect(ends.map(({ status }) => status)).toEqual(["rejected", "rejected", "rejected"]);
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(unhandled).not.toHaveBeenCalled();
   });
 
   it("throw from masks once closed", async () => {

@@ -35,6 +35,8 @@ export class IdempotencyClaim {
   readonly #options: ClaimOptions;
   readonly #endsAt: number;
   #record: IdempotentRecord;
+  /** Its generation outlives its gateway. */
+  #isQueued = false;
   #renewals: NodeJS.Timeout | undefined;
   #renewing: Promise<void> = Promise.resolve();
 
@@ -46,20 +48,23 @@ export class IdempotencyClaim {
   }
 
   /**
-   * From here on any gateway can write the answer, unless its prompts are so long that the record is not kept: then
-   * only an answer that is small can be repeated. Throws as `IdempotencyRecords.save`: it must not generate then.
+   * Once it is `queued` any gateway can write the answer, unless its prompts are so long that the record is not kept:
+   * then only an answer that is small can be repeated. Throws as `IdempotencyRecords.save`: it must not generate then.
    */
   async generates(generation: StoredGeneration): Promise<void> {
     const { records, logger } = this.#options;
     const record = { ...this.#record, generation };
-    const ttlS = logTtlS(generation.record) - LOG_MARGIN_S;
     await this.#endRenewals();
-    if (await records.save(this.#options, record, ttlS)) {
-      this.#record = record;
-      return;
-    }
-    logger.info({ id: generation.record.writer.options.id }, "prompts too long to repeat the answer by its key");
+    if (await records.save(this.#options, record, CLAIM_TTL_S)) this.#record = record;
+    else logger.info({ id: generation.record.writer.options.id }, "prompts too long to repeat the answer by its key");
     this.#beginRenewals();
+  }
+
+  /** A job of the generation is in the queue: its record lives as long as the token logs, also without its gateway. */
+  queued(): void {
+    if (this.#isQueued || this.#record.generation === undefined) return;
+    this.#isQueued = true;
+    this.#renew();
   }
 
   /** Keeps the answer. A large one, or a stream (null), can be repeated while its token logs last. Never rejects. */
@@ -87,8 +92,21 @@ export class IdempotencyClaim {
   #beginRenewals(): void {
     this.#renewals = setInterval(() => {
       if (performance.now() > this.#endsAt) clearInterval(this.#renewals);
-      else this.#renewing = this.#quietly(this.#options.records.save(this.#options, this.#record, CLAIM_TTL_S));
+      else this.#renew();
     }, RENEW_MS).unref();
+  }
+
+  #renew(): void {
+    this.#renewing = this.#renewing.then(() => this.#quietly(this.#lengthen()));
+  }
+
+  async #lengthen(): Promise<void> {
+    const { records } = this.#options;
+    const { generation } = this.#record;
+    const isForGood = this.#isQueued && generation !== undefined;
+    const ttlS = isForGood ? logTtlS(generation.record) - LOG_MARGIN_S : CLAIM_TTL_S;
+    if (!(await records.lengthen(this.#options, ttlS))) await records.save(this.#options, this.#record, ttlS);
+    if (isForGood) clearInterval(this.#renewals);
   }
 
   /** After this no renewal writes over what follows. */

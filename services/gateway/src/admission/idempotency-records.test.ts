@@ -132,7 +132,8 @@ describe("a claim", () => {
       const { redis, records, claim, found } = setUp();
       await records.claim("digest", MINE, claimant);
       await claim.generates(generation);
-      expect(redis.ttls.get(key)).toBeGreaterThan(600);
+      claim.queued();
+      await expect.poll(() => redis.ttls.get(key)).toBeGreaterThan(600);
       await claim.answered(large);
       const kept = await found();
       expect([kept?.generation, kept?.answer]).toEqual([generation, undefined]);
@@ -180,18 +181,40 @@ describe("a claim", () => {
     await expect.poll(() => redis.texts.has(key)).toBe(isKept);
   });
 
-  it("is renewed until it generates, so that its key is free soon after its gateway has died", async () => {
+  it("is renewed until its job is queued, so that its key is free soon after its gateway has died", async () => {
     vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
     onTestFinished(() => void vi.useRealTimers());
     const { redis, records, claim } = setUp();
     await records.claim("digest", MINE, { ...claimant, ttlS: CLAIM_TTL_S });
-    const saves = vi.spyOn(records, "save");
+    const renewals = vi.spyOn(records, "lengthen");
     vi.advanceTimersByTime(6000);
-    expect(saves.mock.calls.map(([, , ttlS]) => ttlS)).toEqual([CLAIM_TTL_S, CLAIM_TTL_S]);
     await claim.generates(generation);
+    vi.advanceTimersByTime(3000);
+    await expect.poll(() => renewals.mock.calls.length).toBe(3);
+    expect(renewals.mock.calls.map(([, ttlS]) => ttlS)).toEqual([CLAIM_TTL_S, CLAIM_TTL_S, CLAIM_TTL_S]);
+    expect([redis.texts.get(key)?.includes("generation"), redis.ttls.get(key)]).toEqual([true, CLAIM_TTL_S]);
+    claim.queued();
+    await expect.poll(() => redis.ttls.get(key)).toBeGreaterThan(60);
+    claim.queued();
     vi.advanceTimersByTime(100_000);
-    expect([saves.mock.calls.length, redis.texts.get(key)?.includes("generation")]).toEqual([3, true]);
-    expect(redis.ttls.get(key)).toBeGreaterThan(CLAIM_TTL_S);
+    expect(renewals).toHaveBeenCalledTimes(4);
+  });
+
+  it("whose record is gone when its job is queued gets it back, once Redis takes it", async () => {
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const { redis, records, claim } = setUp();
+    await records.claim("digest", MINE, claimant);
+    await claim.generates(generation);
+    redis.texts.delete(key);
+    const renewals = vi.spyOn(records, "lengthen");
+    redis.failure = new Error("connection refused");
+    claim.queued();
+    await expect.poll(() => renewals.mock.settledResults[0]?.type).toBe("rejected");
+    redis.failure = undefined;
+    vi.advanceTimersByTime(3000);
+    await expect.poll(() => redis.texts.get(key)).toContain("generation");
+    expect(redis.ttls.get(key)).toBeGreaterThan(60);
   });
 
   it("is renewed for no longer than a request takes, and not after its end", async () => {
@@ -200,8 +223,9 @@ describe("a claim", () => {
     const [late, over] = [setUp(), setUp()];
     for (const { records } of [late, over]) await records.claim("digest", MINE, claimant);
     await over.claim.answered(answer);
-    const [ofLate, ofOver] = [vi.spyOn(late.records, "save"), vi.spyOn(over.records, "save")];
+    const [ofLate, ofOver] = [vi.spyOn(late.records, "lengthen"), vi.spyOn(over.records, "lengthen")];
     vi.advanceTimersByTime(3600_000);
+    await expect.poll(() => ofLate.mock.calls.length).toBe(220);
     expect([ofLate.mock.calls.length, ofOver.mock.calls.length]).toEqual([660 / 3, 0]);
   });
 

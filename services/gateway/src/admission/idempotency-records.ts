@@ -21,7 +21,10 @@ const recordSchema = z.object({
   fingerprint: z.string(),
   /** Present once the request is answered. */
   answer: z.object({ status: z.number(), contentType: z.string(), body: z.string() }).exactOptional(),
-  /** Present once the request generates: from it any gateway can write the answer. `withIds`: its events have ids. */
+  /**
+   * Present once the request is about to generate: from it any gateway can write the answer. `withIds`: its events have
+   * ids.
+   */
   generation: z.object({ record: streamRecordSchema, stream: z.boolean(), withIds: z.boolean() }).exactOptional(),
 });
 
@@ -83,6 +86,16 @@ export class IdempotencyRecords {
     if (await this.#kept.keep(idempotentKey(digest), { owner, text, ttlS, of: ofClaim(claim) })) return true;
     const why = "Another request has claimed this Idempotency-Key while this one waited";
     throw new RhoneError("IDEMPOTENCY_KEY_IN_USE", `${why}; try again shortly.`);
+  }
+
+  /** Gives the claim's record, as it is, another time to live. Returns false when it is gone, or another's. */
+  lengthen({ owner, digest, claim }: ClaimedKey, ttlS: number): Promise<boolean> {
+    return this.#kept.lengthen(idempotentKey(digest), { owner, ttlS, of: ofClaim(claim) });
+  }
+
+  /** Seconds that the record has left; 0 or less for one that is gone. */
+  ttlS(digest: string): Promise<number> {
+    return this.#kept.ttlS(idempotentKey(digest));
   }
 
   /** Frees the key, unless another holds it. */

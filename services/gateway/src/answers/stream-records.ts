@@ -77,6 +77,10 @@ export const logTtlS = ({ deadlineAtMs }: StreamRecord): number =>
 export const addressesOf = ({ jobs, owner }: StreamRecord): readonly JobAddress[] =>
   jobs.map((job) => ({ ...job, keyId: owner }));
 
+/** Whether its job is kept with its response: a gateway queues it when it can, however long that takes. */
+export const isInBackground = ({ writer }: StreamRecord): boolean =>
+  writer.kind === "responses" && writer.options.echo.background === true;
+
 /** Records of resumable streams, kept as long as the token logs they belong to, or until there are too many. */
 export class StreamRecords {
   readonly #kept: Pick<KeptTexts, "get" | "keep">;

@@ -180,6 +180,7 @@ describe.each(STORAGES)("$place", ({ open }) => {
         cancel: (job) => fake.uses.client.cancel(job),
         logLength: (job) => fake.uses.client.logLength(job),
         hasEnded: (job) => fake.uses.client.hasEnded(job),
+        stateOf: (jobs) => fake.uses.client.stateOf(jobs),
         async *generate(job, signal) {
           if (answered++ < stopAfter) {
             yield* fake.uses.client.generate(job, signal);

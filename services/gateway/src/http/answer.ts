@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
-import { type Logger, RhoneError, toRhoneError } from "@rhone/common";
+import { type Logger, type RhoneError, toRhoneError } from "@rhone/common";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { TokenAccount } from "../admission/token-account.js";
 import type { HeldAnswer } from "../answers/answer-room.js";
@@ -14,6 +14,7 @@ import type { PreparedRequest } from "../requests/prepare.js";
 import { factsOf } from "../requests/run-facts.js";
 import { requestMetrics } from "../requests/run-observers.js";
 import { generating, type RunObserver, runRequest } from "../requests/run-request.js";
+import { leavingOf, waitingOf } from "./leaving.js";
 import { isThereWithin, Pings } from "./pings.js";
 import { type Limiting, reserveTokens } from "./rate-limiting.js";
 import { jsonBytes, sendJson } from "./send-json.js";
@@ -79,10 +80,12 @@ async function run(answering: Answering, reply: FastifyReply, request: RoutedReq
   if (facts !== null) observers.push(factsOf(facts, { jobs, writer, arrivedAt: facts.arrivedAt }));
   if (reservation !== null) observers.push(new TokenAccount({ reservation, jobs, detached }));
   if (stream && claim !== null) observers.push(claim);
-  const leaving = claim === null || stream ? leavingOf(reply) : undefined;
+  const attached = claim === null || stream ? leavingOf(reply) : undefined;
+  const leaving = detached ? attached : waitingOf(reply);
   if (!stream) observers.push(request.held);
-  const generated = runRequest({ ...generating(answering.client, { ...request, jobs, detached }), leaving, observers });
-  const events = request.around?.(generated) ?? generated;
+  const generated = generating(answering.client, { ...request, jobs, detached, queued: () => claim?.queued() });
+  const run = runRequest({ ...generated, leaving, observers });
+  const events = request.around?.(run) ?? run;
   if (!stream) return sendWhole(reply, { writer, events, sending: answering });
   const keep = resumable && record !== undefined ? () => save(answering, record) : undefined;
   const lines = streamLines(events, { writer, choices: jobs.length, withIds: keep !== undefined });
@@ -142,15 +145,6 @@ function told(error: unknown, logger: Logger, request: FastifyRequest): RhoneErr
   else logger.warn({ err: error, ...namesOf(request) }, "answer failed after its headers");
   request.failure = named;
   return named;
-}
-
-/** Aborted when the client closes its connection. */
-export function leavingOf({ raw }: FastifyReply): AbortSignal {
-  const left = new AbortController();
-  const leave = () => left.abort(new RhoneError("CANCELLED", "The client closed the connection."));
-  raw.once("close", leave);
-  if (raw.destroyed) leave();
-  return left.signal;
 }
 
 export interface SentStream {

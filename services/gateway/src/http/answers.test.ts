@@ -6,8 +6,9 @@ import { completionsDialect } from "../answers/dialect.js";
 import { RequestError, unsupported } from "../request-error.js";
 import type { FakeCluster } from "../testing/fake-cluster.js";
 import { fakeGateway, type Script } from "../testing/fake-gateway.js";
-import { leavingOf, sendStream } from "./answer.js";
+import { sendStream } from "./answer.js";
 import { errorHeaders, toRequestError } from "./error-response.js";
+import { leavingOf } from "./leaving.js";
 import { describeUpload } from "./receive-file.js";
 
 const COMPLETIONS = "/v1/completions";

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, connect } from "node:net";
 import { text } from "node:stream/consumers";
-import { createLogger } from "@rhone/common";
+import { createLogger, type RhoneError } from "@rhone/common";
 import { expect, onTestFinished, test } from "vitest";
 import { fakeGateway } from "../testing/fake-gateway.js";
 import { drain } from "./drain.js";
@@ -58,6 +58,46 @@ test("a client that keeps its connection has an answer to a request that it send
   expect(answer).toMatch(/^connection: close\r$/im);
   other.destroy();
   await drained;
+});
+
+test("those that still wait get a named error, whole or as an event; what can be fetched elsewhere breaks", async () => {
+  const gateway = fakeGateway();
+  const { app, client } = gateway;
+  const reasons: RhoneError[] = [];
+  client.generate = async function* ({ requestId }, signal) {
+    yield { requestId, ordinal: 0, tokens: [72], text: "He" };
+    if (!signal.aborted) await once(signal, "abort");
+    reasons.push(signal.reason);
+    throw signal.reason;
+  };
+  await app.listen({ host: "127.0.0.1", port: 0 });
+  const url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}/v1/completions`;
+  const ask = (more: object, headers: Record<string, string> = {}) =>
+    fetch(url, {
+      method: "POST",
+      headers: { "content-type": "application/json", ...headers },
+      body: JSON.stringify({ prompt: "ab", ...more }),
+    });
+  const whole = ask({});
+  const stream = await ask({ stream: true });
+  const resumable = await ask({ stream: true, stream_options: { resumable: true } });
+  const keyed = ask({}, { "idempotency-key": "a" }).then(
+    () => "answered",
+    () => "broke",
+  );
+  await expect.poll(async () => (await gateway.metrics.running.get()).values[0]?.value).toBe(4);
+  const hurry = AbortSignal.abort();
+  await drain(app, { timeoutMs: 60_000, hurry, logger });
+  expect([(await whole).status, await (await whole).json()]).toMatchObject([503, { code: "shutting_down" }]);
+  expect(await stream.text()).toMatch(/"text":"He"[\s\S]*"code":"shutting_down"/);
+  await expect(resumable.text()).rejects.toThrow();
+  expect(await keyed).toBe("broke");
+  expect(
+    reasons
+      .map(({ code }) => code)
+      .toSorted()
+      .slice(-2),
+  ).toEqual(["SHUTTING_DOWN", "SHUTTING_DOWN"]);
 });
 
 test.each([

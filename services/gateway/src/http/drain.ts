@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "@rhone/common";
 import type { FastifyInstance } from "fastify";
+import { giveUp } from "./leaving.js";
 
 const LOOK_MS = 5;
 /** How often connections are closed whose requests are answered: their clients would keep them. */
@@ -10,6 +11,8 @@ const CLOSE_IDLE_MS = 250;
  * answered with `Connection: close`.
  */
 const IDLE_FOR_MS = 1000;
+/** For errors to reach clients before their connections are closed. */
+const TELL_MS = 1000;
 
 export interface DrainOptions {
   readonly timeoutMs: number;
@@ -20,8 +23,8 @@ export interface DrainOptions {
 
 /**
  * Takes no more connections and lets the running requests finish, and those that come on open connections; resolves
- * when all have. After `timeoutMs`, or when `hurry` aborts, their connections are closed. Generations of resumable
- * streams go on.
+ * when all have. After `timeoutMs`, or when `hurry` aborts, they get SHUTTING_DOWN, and connections are closed a second
+ * later. Answers that can be fetched elsewhere go on, and their connections break: clients come again for the rest.
  */
 export async function drain(app: FastifyInstance, { timeoutMs, hurry, logger }: DrainOptions): Promise<void> {
   const { server } = app;
@@ -36,19 +39,23 @@ export async function drain(app: FastifyInstance, { timeoutMs, hurry, logger }: 
   const closed = app.close();
   closed.then(over, over);
   while (server.listening && !isOver) await sleep(LOOK_MS);
+  let closing: NodeJS.Timeout | undefined;
   const end = (): void => {
-    logger.info("closing the connections of requests that still run");
-    server.closeAllConnections();
+    if (closing !== undefined) return;
+    logger.info("ending the requests that still run");
+    giveUp(server);
+    closing = setTimeout(() => server.closeAllConnections(), TELL_MS);
   };
   if (hurry.aborted && !isOver) end();
   hurry.addEventListener("abort", end, { once: true });
   const timer = setTimeout(end, timeoutMs);
-  const closing = setInterval(() => {
+  const idle = setInterval(() => {
     if (performance.now() - startedAt >= IDLE_FOR_MS) closeIdle();
   }, CLOSE_IDLE_MS);
   await closed.finally(() => {
     clearTimeout(timer);
-    clearInterval(closing);
+    clearTimeout(closing);
+    clearInterval(idle);
     hurry.removeEventListener("abort", end);
   });
 }

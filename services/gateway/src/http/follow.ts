@@ -6,16 +6,18 @@ import { replayOrder } from "../answers/replay-order.js";
 import { ResponseWriter } from "../answers/response-writer.js";
 import { streamLines } from "../answers/stream-lines.js";
 import { beyond, type StreamPosition } from "../answers/stream-position.js";
-import { addressesOf, type StreamRecord } from "../answers/stream-records.js";
+import { addressesOf, isInBackground, type StreamRecord } from "../answers/stream-records.js";
 import type { Writer } from "../answers/writer.js";
 import { openWriter, promptBytes } from "../answers/writer-record.js";
 import type { Metrics } from "../metrics.js";
 import type { ServedModels } from "../models/served-models.js";
 import type { GenerationClient } from "../queue/generation-client.js";
+import { LostJobs } from "../requests/lost-jobs.js";
 import { replayFactsOf } from "../requests/run-facts.js";
 import { replayMetrics } from "../requests/run-observers.js";
 import { following, runRequest } from "../requests/run-request.js";
-import { leavingOf, type Sending, sendStream, sendWhole, whenSent } from "./answer.js";
+import { type Sending, sendStream, sendWhole, whenSent } from "./answer.js";
+import { leavingOf } from "./leaving.js";
 import type { Readers } from "./readers.js";
 
 /** What following a generation takes. */
@@ -44,19 +46,19 @@ export async function resumeStream(
 
 /**
  * Answers with what the first request with this Idempotency-Key got, or is getting, at any gateway. Throws
- * TOO_MANY_READERS, and GATEWAY_BUSY without room in memory.
+ * TOO_MANY_READERS, and GATEWAY_BUSY without room in memory. `onLost`: its generation will never end.
  */
 export async function replayGeneration(
   following: Following,
   reply: FastifyReply,
-  { record, stream, withIds }: StoredGeneration,
+  { record, stream, withIds, onLost }: StoredGeneration & { readonly onLost: () => void },
 ): Promise<FastifyReply> {
   const source = "idempotency_key";
   const reading = { stream: record.writer.options.id, owner: record.owner };
   const replay = async (held: HeldAnswer) => {
-    if (stream) return follow(following, reply, { record, withIds, source });
+    if (stream) return follow(following, reply, { record, withIds, source, onLost });
     const writer = await writerOf(following, record);
-    const events = eventsOf(following, reply, { record, source, held });
+    const events = eventsOf(following, reply, { record, source, held, onLost });
     return sendWhole(reply, { writer, events, sending: following });
   };
   return following.readers.admit(reading, () => holding({ following, reply, record }, replay));
@@ -99,7 +101,7 @@ export async function resumeResponse(
     throw new RhoneError("NOT_FOUND", `The events of ${written.options.id} are gone; get it without stream.`);
   const model = await following.models.textOfRecord(written.options.modelName);
   const writer = new ResponseWriter(written.options, model, after);
-  const first = written.options.echo.background === true ? writer.opening() : [];
+  const first = isInBackground(record) ? writer.opening() : [];
   return holding({ following, reply, record }, () =>
     follow(following, reply, { record, withIds: false, source: "stream", writer, first }),
   );
@@ -128,6 +130,7 @@ interface Followed {
   /** Of a whole answer. */
   readonly held?: HeldAnswer;
   readonly after?: StreamPosition | undefined;
+  readonly onLost?: () => void;
 }
 
 interface FollowedStream extends Followed {
@@ -152,17 +155,22 @@ async function* behind(first: string, lines: AsyncGenerator<string, void, undefi
   yield* lines;
 }
 
-function eventsOf({ client, metrics }: Following, reply: FastifyReply, { record, after, source, held }: Followed) {
+function eventsOf({ client, metrics }: Following, reply: FastifyReply, followed: Followed) {
+  const { record, after, source, held, onLost } = followed;
   const { open, ...limits } = following(client, record);
   const { facts, span } = reply.request;
   if (record.trace !== undefined) span?.link(record.trace);
-  const observers = [replayMetrics(metrics, source)];
-  if (held !== undefined) observers.push(held);
-  if (facts !== null) observers.push(replayFactsOf(facts));
+  const jobs = isInBackground(record) ? null : new LostJobs(client, addressesOf(record));
+  if (onLost !== undefined) jobs?.lost.addEventListener("abort", onLost);
   return runRequest({
     ...limits,
     open: (signalOf) => (after === undefined ? open(signalOf) : replayOrder(open(signalOf), after, signalOf)),
-    leaving: leavingOf(reply),
-    observers,
+    leaving: AbortSignal.any([leavingOf(reply), ...(jobs === null ? [] : [jobs.lost])]),
+    observers: [
+      replayMetrics(metrics, source),
+      ...(jobs === null ? [] : [jobs]),
+      ...(held === undefined ? [] : [held]),
+      ...(facts === null ? [] : [replayFactsOf(facts)]),
+    ],
   });
 }

@@ -3,6 +3,7 @@ import { RhoneError } from "@rhone/common";
 import { expect, it, onTestFinished, vi } from "vitest";
 import { CLAIM_TTL_S } from "../admission/idempotency-claim.js";
 import { IdempotencyRecords } from "../admission/idempotency-records.js";
+import { LOST_AFTER_MS } from "../requests/lost-jobs.js";
 import { FakeCluster } from "../testing/fake-cluster.js";
 import { fakeGateway, hello, type Script } from "../testing/fake-gateway.js";
 
@@ -28,6 +29,76 @@ it("a key whose gateway has died before it generated is free again within second
   const { post } = fakeGateway();
   await post(COMPLETIONS, body, once("a"));
   expect(claims.mock.calls[0]?.[2].ttlS).toBe(CLAIM_TTL_S);
+});
+
+/** A gateway that has recorded a generation under the key "a", and never queues its job. */
+function dyingGateway() {
+  const gateway = fakeGateway();
+  const { generate } = gateway.client;
+  gateway.client.generate = () =>
+    (async function* () {
+      await new Promise(() => {});
+      yield* [];
+    })();
+  void gateway.post(COMPLETIONS, body, once("a")).catch(() => {});
+  const record = () => [...gateway.redis.texts].find(([, text]) => text.includes('"generation"'))?.[0] ?? "";
+  const dies = async () => {
+    await expect.poll(record).not.toBe("");
+    gateway.client.generate = generate;
+    return record();
+  };
+  return { ...gateway, dies };
+}
+
+it("a key whose gateway died before it queued its job is in use for seconds, then its request runs", async () => {
+  const { dies, post, redis, jobs } = dyingGateway();
+  const key = await dies();
+  expect(redis.ttls.get(key)).toBe(CLAIM_TTL_S);
+  const refused = await post(COMPLETIONS, body, once("a"));
+  expect([refused.statusCode, refused.json().code]).toEqual([409, "idempotency_key_in_use"]);
+  expect(refused.headers["retry-after"]).toBe("1");
+  redis.texts.delete(key); // as after its time
+  const answer = await post(COMPLETIONS, body, once("a"));
+  expect([answer.statusCode, jobs.length, redis.ttls.get(key)]).toEqual([200, 1, 3600]);
+});
+
+it("a generation that was queued and of which nothing is left runs again, once", async () => {
+  const { post, jobs, redis } = fakeGateway();
+  const stream = { ...body, stream: true };
+  const first = await post(COMPLETIONS, stream, once("a"));
+  await expect.poll(() => Math.max(...redis.ttls.values())).toBeGreaterThan(CLAIM_TTL_S);
+  jobs.splice(0); // its log gave way to others'
+  const second = await post(COMPLETIONS, stream, once("a"));
+  const third = await post(COMPLETIONS, stream, once("a"));
+  expect([second.statusCode, second.headers["idempotent-replayed"], jobs.length]).toEqual([200, undefined, 1]);
+  expect(second.body).not.toBe(first.body);
+  expect(third.body).toBe(second.body);
+});
+
+it("a repeat whose generation is lost while it follows it gets a named error, and the next one runs", async () => {
+  const { post, jobs, client } = fakeGateway(undefined, undefined, { requestTimeoutMs: 600_000 });
+  const { follow } = client;
+  await post(COMPLETIONS, { ...body, stream: true }, once("a"));
+  client.follow = async function* (_job, signal) {
+    await new Promise((resolve) => signal.addEventListener("abort", resolve));
+    signal.throwIfAborted();
+    yield* [];
+  };
+  client.stateOf = async () => "cut";
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+  onTestFinished(() => void vi.useRealTimers());
+  let lost: string | undefined;
+  void post(COMPLETIONS, { ...body, stream: true }, once("a")).then((answer) => {
+    lost = answer.body;
+  });
+  const began = performance.now();
+  while (lost === undefined) await vi.advanceTimersByTimeAsync(1000);
+  expect(performance.now() - began).toBeGreaterThan(LOST_AFTER_MS);
+  vi.useRealTimers();
+  expect(JSON.parse(lost)).toMatchObject({ code: "generation_lost", message: expect.stringMatching(/^None of its 1/) });
+  client.follow = follow;
+  const again = await post(COMPLETIONS, { ...body, stream: true }, once("a"));
+  expect([again.statusCode, again.headers["idempotent-replayed"], jobs.length]).toEqual([200, undefined, 2]);
 });
 
 it("an answer that gave way to others is generated again", async () => {
@@ -103,10 +174,12 @@ it("a client that hangs up finds the answer when it comes again, and while it is
   let followed = 0;
   const { generate, follow } = FakeCluster.prototype;
   const waiting = async function* (events: ReturnType<typeof follow>) {
+    const first = await events.next();
     await gate;
+    if (first.done !== true) yield first.value;
     yield* events;
   };
-  client.generate = (job, signal) => waiting(generate.call(client as FakeCluster, job, signal));
+  client.generate = (job, signal, options) => waiting(generate.call(client as FakeCluster, job, signal, options));
   client.follow = (job) => {
     followed++;
     return waiting(follow.call(client as FakeCluster, job));
@@ -117,6 +190,7 @@ it("a client that hangs up finds the answer when it comes again, and while it is
   const text = JSON.stringify(body);
   const head = `POST ${COMPLETIONS} HTTP/1.1\r\nhost: x\r\nidempotency-key: a\r\ncontent-type: application/json\r\n`;
   socket.write(`${head}content-length: ${text.length}\r\n\r\n${text}`);
+  client.stateOf = async () => "open";
   const running = async () => (await metrics.running.get()).values[0]?.value;
   await expect.poll(running).toBe(1);
   socket.destroy();

@@ -1,10 +1,18 @@
 import { createHash, randomUUID } from "node:crypto";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { CLAIM_TTL_S, IdempotencyClaim } from "../admission/idempotency-claim.js";
-import type { IdempotencyRecords, IdempotentRecord, StoredAnswer } from "../admission/idempotency-records.js";
+import type {
+  ClaimedKey,
+  IdempotencyRecords,
+  IdempotentRecord,
+  StoredAnswer,
+  StoredGeneration,
+} from "../admission/idempotency-records.js";
+import { addressesOf, isInBackground } from "../answers/stream-records.js";
 import { RequestError } from "../request-error.js";
-import { leavingOf, whenSent } from "./answer.js";
+import { whenSent } from "./answer.js";
 import { type Following, replayGeneration } from "./follow.js";
+import { leavingOf } from "./leaving.js";
 import { isGeneration, operationOf } from "./openapi/operations.js";
 
 /** What keeping to Idempotency-Keys takes. */
@@ -61,12 +69,20 @@ export async function claimKey(
   const { owner } = request.caller;
   const digest = sha256(`${owner}\n${key}`);
   const claim = randomUUID();
-  const found = await records.claim(
-    digest,
-    { fingerprint, claim },
-    { owner, ttlS: CLAIM_TTL_S, leaving: leavingOf(reply) },
-  );
-  if (found !== null) return replay(uses, reply, checked(uses, found, fingerprint));
+  const claimant = { owner, ttlS: CLAIM_TTL_S, leaving: leavingOf(reply) };
+  for (;;) {
+    const found = await records.claim(digest, { fingerprint, claim }, claimant);
+    if (found === null) break;
+    const { answer, generation } = checked(uses, found, fingerprint);
+    const first = { owner, digest, claim: found.claim ?? "" }; // records of earlier versions have none
+    if (answer !== undefined) return replayAnswer(uses, reply, answer);
+    if (generation !== undefined && !(await isGone(uses, first, generation))) {
+      reply.header(REPLAYED, "true");
+      const onLost = () => void records.release(first).catch((err: unknown) => logger.warn({ err }, "key not freed"));
+      return replayGeneration(uses, reply, { ...generation, onLost });
+    }
+    await records.release(first);
+  }
   const times = { mostS: Math.ceil(requestTimeoutMs / 1000) + SPARE_S, ttlS: idempotencyTtlS };
   request.claim = new IdempotencyClaim({ records, owner, digest, claim, fingerprint, ...times, logger });
   return undefined;
@@ -89,29 +105,45 @@ function keyOf(request: FastifyRequest): string | undefined {
   throw new RequestError("INVALID_REQUEST", message, { param: HEADER });
 }
 
-type Replayable = Pick<IdempotentRecord, "answer" | "generation">;
-
 /** Throws IDEMPOTENCY_KEY_REUSED for a different request, IDEMPOTENCY_KEY_IN_USE while there is nothing to repeat. */
-function checked({ metrics }: IdempotencyUse, found: IdempotentRecord, fingerprint: string): Replayable {
-  const isOther = found.fingerprint !== fingerprint;
-  if (!isOther && (found.answer ?? found.generation) !== undefined) return found;
-  metrics.refused.inc({ reason: "idempotency_key" });
-  if (isOther) {
-    const message = `${HEADER}: this key came with a different request before; send a new key with each new request.`;
-    throw new RequestError("IDEMPOTENCY_KEY_REUSED", message, { param: HEADER });
+function checked({ metrics }: IdempotencyUse, found: IdempotentRecord, fingerprint: string): IdempotentRecord {
+  if (found.fingerprint === fingerprint) {
+    if ((found.answer ?? found.generation) !== undefined) return found;
+    throw inUse(metrics);
   }
-  const message = `The first request with this ${HEADER} is still running; try again shortly.`;
-  throw new RequestError("IDEMPOTENCY_KEY_IN_USE", message, { headers: { "retry-after": "1" } });
+  metrics.refused.inc({ reason: "idempotency_key" });
+  const message = `${HEADER}: this key came with a different request before; send a new key with each new request.`;
+  throw new RequestError("IDEMPOTENCY_KEY_REUSED", message, { param: HEADER });
 }
 
-async function replay(uses: IdempotencyUse, reply: FastifyReply, { answer, generation }: Replayable) {
+function inUse(metrics: IdempotencyUse["metrics"]): RequestError {
+  metrics.refused.inc({ reason: "idempotency_key" });
+  const message = `The first request with this ${HEADER} is still running; try again shortly.`;
+  return new RequestError("IDEMPOTENCY_KEY_IN_USE", message, { headers: { "retry-after": "1" } });
+}
+
+/**
+ * Whether nothing is left of a generation that was queued: its request runs again. Throws IDEMPOTENCY_KEY_IN_USE for
+ * one that is not queued yet: its gateway is about to, or has died, and the key is free within `CLAIM_TTL_S`.
+ */
+async function isGone(
+  { client, idempotency: records, metrics }: IdempotencyUse,
+  { digest, claim }: ClaimedKey,
+  { record }: StoredGeneration,
+): Promise<boolean> {
+  if (claim === "" || isInBackground(record)) return false;
+  if ((await client.stateOf(addressesOf(record))) !== "absent") return false;
+  if ((await records.ttlS(digest)) > CLAIM_TTL_S) return true;
+  throw inUse(metrics);
+}
+
+function replayAnswer(uses: IdempotencyUse, reply: FastifyReply, { status, contentType, body }: StoredAnswer) {
   reply.header(REPLAYED, "true");
-  if (answer === undefined) return generation === undefined ? reply : replayGeneration(uses, reply, generation);
   const { owner } = reply.request.caller;
-  const held = uses.answers.takeNow({ bytes: Buffer.byteLength(answer.body), lane: "interactive", owner });
+  const held = uses.answers.takeNow({ bytes: Buffer.byteLength(body), lane: "interactive", owner });
   whenSent(reply, () => held.release());
   uses.metrics.replayed.inc({ source: "idempotency_key", outcome: "ok" });
-  return reply.code(answer.status).type(answer.contentType).send(answer.body);
+  return reply.code(status).type(contentType).send(body);
 }
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");

@@ -13,6 +13,10 @@ local key, lists, owner = KEYS[1], KEYS[2], ARGV[1]
 local function entryOf(length)
   return (length + ${MORE_BYTES}) .. " " .. key .. " " .. owner
 end
+local function nowMs()
+  local time = redis.call("TIME")
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
 local function begins(beginning)
   return beginning == "" or redis.call("GETRANGE", key, 0, #beginning - 1) == beginning
 end
@@ -39,8 +43,7 @@ if (ARGV[5] == "NX" and length > 0) or (ARGV[5] == "XX" and length == 0) then re
 local entry, bytes = entryOf(#ARGV[2]), #ARGV[2] + ${MORE_BYTES}
 forget(entryOf(length))
 forget(entry)
-local time = redis.call("TIME")
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local now = nowMs()
 for _ = 1, ${MOST_DROPPED} do
   local gone = redis.call("ZRANGEBYSCORE", lists .. ":ends", "-inf", now, "LIMIT", 0, 1)[1]
   if not gone then
@@ -57,6 +60,12 @@ local youngest = redis.call("ZRANGE", lists .. ":of:" .. owner, -1, -1, "WITHSCO
 redis.call("ZADD", lists .. ":of:" .. owner, youngest + 1, entry)
 redis.call("ZADD", lists .. ":ends", now + ARGV[3] * 1000, entry)
 count(owner, bytes)
+return 1`;
+
+/** Further ARGV: how the text must begin, and its time to live in seconds. Returns whether it is there: 1 or 0. */
+export const LENGTHEN = `${LISTS}
+if not begins(ARGV[2]) or redis.call("EXPIRE", key, ARGV[3]) == 0 then return 0 end
+redis.call("ZADD", lists .. ":ends", "XX", nowMs() + ARGV[3] * 1000, entryOf(redis.call("STRLEN", key)))
 return 1`;
 
 /** Further ARGV: how the text must begin. */

@@ -46,6 +46,19 @@ describe("texts within the bound", () => {
     expect(await found()).toBe("acdefghijk");
   });
 
+  it("live longer when they are asked to, and are forgotten no sooner", async () => {
+    await keep("a", { ttlS: 1 });
+    expect(await kept.ttlS("a")).toBe(1);
+    const endsAt = async () => Number(await redis.zscore("{rhone}:kept:test:ends", `${2 * KiB} a a`));
+    const before = await endsAt();
+    expect(await kept.lengthen("a", { owner: "a", ttlS: 60, of: "xx" })).toBe(true);
+    expect(await kept.ttlS("a")).toBeGreaterThan(50);
+    expect((await endsAt()) - before).toBeGreaterThan(50_000);
+    expect(await kept.lengthen("a", { owner: "a", ttlS: 600, of: "y" })).toBe(false);
+    expect(await kept.lengthen("b", { owner: "a", ttlS: 600 })).toBe(false);
+    expect([await kept.ttlS("a"), await kept.ttlS("b")]).toEqual([expect.toSatisfy((s) => s < 61), -2]);
+  });
+
   it("leave nothing in the lists once they are dropped", async () => {
     await keepAll("abc");
     for (const key of "abc") await kept.drop(key, "a");
@@ -149,6 +162,7 @@ it("are written a megabyte at a time, short ones first", async () => {
   const answers: (() => void)[] = [];
   const store = {
     get: async () => null,
+    ttl: async () => -2,
     eval: (_script: string, _keys: number, key: string | number) => {
       sent.push(`${key}`);
       return new Promise((resolve) => answers.push(() => resolve(1)));

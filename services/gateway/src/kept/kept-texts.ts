@@ -1,10 +1,11 @@
 import { REDIS_PREFIX, redisUnavailable } from "@rhone/common";
 import { RedisLine } from "../redis-line.js";
-import { DROP, KEEP } from "./keep-scripts.js";
+import { DROP, KEEP, LENGTHEN } from "./keep-scripts.js";
 
 /** The commands used of Redis. */
 export interface KeptStore {
   get(key: string): Promise<string | null>;
+  ttl(key: string): Promise<number>;
   eval(script: string, keys: number, ...rest: (string | number)[]): Promise<unknown>;
 }
 
@@ -52,6 +53,16 @@ export class KeptTexts {
   async keep(key: string, { owner, text, ttlS, when, of = "" }: KeptText): Promise<boolean> {
     const rest = [owner, text, ttlS, this.#mostBytes, when ?? "", of];
     return (await this.#writes.send(text.length, () => this.#run(KEEP, key, rest))) === 1;
+  }
+
+  /** Gives a text that exists another time to live. Returns false for one that is gone, or not `of` that beginning. */
+  async lengthen(key: string, { owner, ttlS, of = "" }: Pick<KeptText, "owner" | "ttlS" | "of">): Promise<boolean> {
+    return (await this.#run(LENGTHEN, key, [owner, of, ttlS])) === 1;
+  }
+
+  /** Seconds that a text has left; 0 or less for one that is gone. */
+  ttlS(key: string): Promise<number> {
+    return this.#redis.ttl(key).catch(redisUnavailable);
   }
 
   /** `of`: as of one that is replaced. */

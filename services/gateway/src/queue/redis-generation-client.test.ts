@@ -1,5 +1,5 @@
 import { setMaxListeners } from "node:events";
-import { encodeEvent, queueName, RhoneError } from "@rhone/common";
+import { encodeEvent, type GenerationJob, queueName, RhoneError } from "@rhone/common";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { collect, event, finish, testJob } from "../testing/events.js";
 import { queues, unready } from "../testing/fake-bullmq.js";
@@ -34,6 +34,20 @@ it("a sequence has ended when its token log's last event says so", async () => {
   expect(await client.hasEnded(job)).toBe(true);
   log.push("another version's");
   await expect(client.hasEnded(job)).rejects.toMatchObject({ code: "RECORD_UNREADABLE" });
+});
+
+it("the jobs of a request are absent, open, cut or ended", async () => {
+  const { client, log, redis } = await openClient();
+  const jobs = Array.from({ length: 100 }, (_, choice) => testJob({ requestId: `r-${choice}` }));
+  expect(await client.stateOf(jobs)).toBe("absent");
+  redis.entries.add("r-99"); // the others are queued later, or have ended
+  expect(await client.stateOf(jobs)).toBe("open");
+  log.push(encodeEvent(event()));
+  expect(await client.stateOf(jobs)).toBe("open");
+  redis.entries.clear();
+  expect(await client.stateOf(jobs)).toBe("cut");
+  log.push(encodeEvent(last));
+  expect(await client.stateOf(jobs)).toBe("ended");
 });
 
 describe("a generation", () => {
@@ -185,11 +199,15 @@ it("reads what Redis announces at once in many turns, in its order", async () =>
 });
 
 describe("a reader that stops", () => {
-  const reading = async (settings?: { readonly detached: boolean }, signal = never) => {
+  const reading = async (
+    settings?: { readonly detached: boolean },
+    signal = never,
+    lane: GenerationJob["lane"] = "interactive",
+  ) => {
     const opened = await openClient();
-    const events = opened.client.generate(job, signal, settings);
+    const events = opened.client.generate({ ...job, lane }, signal, settings);
     const first = events.next();
-    await expect.poll(() => opened.interactive.jobs).toHaveLength(1);
+    await expect.poll(() => [...queues.values()].flatMap(({ jobs }) => jobs)).toHaveLength(1);
     opened.announce(event());
     await first;
     return { ...opened, events };
@@ -209,13 +227,23 @@ describe("a reader that stops", () => {
   });
 
   it.each([
-    ["SHUTTING_DOWN", 0],
-    ["CANCELLED", 1],
-  ] as const)("because of %s sends %d commands: another gateway goes on, or none", async (code, count) => {
+    ["SHUTTING_DOWN", "batch", 0],
+    ["SHUTTING_DOWN", "interactive", 1],
+    ["CANCELLED", "batch", 1],
+  ] as const)("because of %s in the lane %s sends %d commands: another gateway goes on, or none", async (...given) => {
+    const [code, lane, count] = given;
     const abort = new AbortController();
-    const { events, commands } = await reading(undefined, abort.signal);
+    const { events, commands } = await reading(undefined, abort.signal, lane);
     abort.abort(new RhoneError(code, "stop"));
     await expect(events.next()).rejects.toMatchObject({ code });
     expect(commands).toHaveLength(count);
+  });
+
+  it("is told that the gateway ends while Redis is away", async () => {
+    const abort = new AbortController();
+    const { events, redis } = await reading(undefined, abort.signal);
+    redis.eval = () => new Promise(() => {});
+    abort.abort(new RhoneError("SHUTTING_DOWN", "stop"));
+    await expect(events.next()).rejects.toMatchObject({ code: "SHUTTING_DOWN" });
   });
 });

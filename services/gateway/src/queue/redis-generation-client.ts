@@ -19,7 +19,7 @@ import type { Redis } from "ioredis";
 import { isSmall, RedisLine } from "../redis-line.js";
 import { hasTime, mapInTurns, whenTime } from "../turns.js";
 import { CancelLine } from "./cancel-line.js";
-import type { GenerationClient, JobAddress } from "./generation-client.js";
+import type { GenerateOptions, GenerationClient, JobAddress, JobsState } from "./generation-client.js";
 import { HeldBytes } from "./held-bytes.js";
 import { Inboxes } from "./inboxes.js";
 import { jobBytes } from "./job-bytes.js";
@@ -37,6 +37,8 @@ const LOGS_AT_ONCE = 2;
  * Redis for 0.35 s each, and another key's job waited for all of them.
  */
 const SUBMITTED_AT_ONCE = 64;
+/** Jobs of a request that are looked for at a time. */
+const LOOKED_FOR_AT_ONCE = 64;
 
 export interface RedisGenerationClientOptions {
   /** Borrowed. */
@@ -98,7 +100,7 @@ export class RedisGenerationClient implements GenerationClient {
   async *generate(
     job: GenerationJob,
     signal: AbortSignal,
-    { detached } = { detached: false },
+    { detached, queued }: GenerateOptions = { detached: false },
   ): AsyncGenerator<GenerationEvent, void, undefined> {
     const release = this.#held.hold(jobBytes(job), job.keyId);
     const inbox = this.#inboxes.open(job);
@@ -107,6 +109,7 @@ export class RedisGenerationClient implements GenerationClient {
     try {
       signal.throwIfAborted();
       const turn = await this.#submit(job, signal);
+      queued?.();
       resubmission = setInterval(() => this.#resubmit(job, turn), RESUBMIT_MS);
       for await (const event of inbox.events(signal)) {
         finished = event.finish !== undefined;
@@ -117,7 +120,7 @@ export class RedisGenerationClient implements GenerationClient {
       clearInterval(resubmission);
       release();
       this.#inboxes.close(job, inbox);
-      if (!finished && !detached && !isHandedOver(signal)) await this.cancel(job);
+      if (!finished && !detached) await this.#stop(job, signal);
     }
   }
 
@@ -132,6 +135,16 @@ export class RedisGenerationClient implements GenerationClient {
     } finally {
       this.#inboxes.close(job, inbox);
     }
+  }
+
+  /**
+   * When this gateway ends, a batch is handed over to another one, and a client that waits is told at once, even while
+   * Redis is away.
+   */
+  async #stop(job: GenerationJob, { aborted, reason }: AbortSignal): Promise<void> {
+    const isEnding = aborted && reason instanceof RhoneError && reason.code === "SHUTTING_DOWN";
+    if (!isEnding) await this.cancel(job);
+    else if (job.lane !== "batch") void this.cancel(job);
   }
 
   cancel(job: QueuedJob): Promise<void> {
@@ -156,6 +169,28 @@ export class RedisGenerationClient implements GenerationClient {
   async hasEnded({ requestId }: JobAddress): Promise<boolean> {
     const [last] = await this.#redis.xrevrange(tokenLogKey(requestId), "+", "-", "COUNT", 1).catch(redisUnavailable);
     return last !== undefined && textsOf([last]).some((text) => readEntry(text, requestId).finish !== undefined);
+  }
+
+  async stateOf(jobs: readonly JobAddress[]): Promise<JobsState> {
+    const [first] = jobs;
+    if (first === undefined) return "ended";
+    const queue = await this.#queues.of(first);
+    const parts = Array.from({ length: Math.ceil(jobs.length / LOOKED_FOR_AT_ONCE) }, (_, part) =>
+      jobs.slice(part * LOOKED_FOR_AT_ONCE, (part + 1) * LOOKED_FOR_AT_ONCE),
+    );
+    for (const part of parts) {
+      const keys = part.map(({ requestId }) => queue.toKey(requestId));
+      if ((await this.#redis.exists(keys).catch(redisUnavailable)) > 0) return "open";
+    }
+    let [logs, ends] = [0, 0];
+    for (const part of parts) {
+      const keys = part.map(({ requestId }) => tokenLogKey(requestId));
+      logs += await this.#redis.exists(keys).catch(redisUnavailable);
+      ends += (await Promise.all(part.map((job) => this.hasEnded(job)))).filter(Boolean).length;
+      if (logs > ends) return "cut";
+    }
+    if (logs === 0) return "absent";
+    return ends === jobs.length ? "ended" : "cut";
   }
 
   close(): Promise<void> {
@@ -246,11 +281,6 @@ function readEntry(entry: string, requestId: string): GenerationEvent {
     const message = `The token log of ${requestId} was written by another version of the coordinator; send the request again.`;
     throw new RhoneError("RECORD_UNREADABLE", message, { cause });
   }
-}
-
-/** Whether another gateway goes on with the generation. */
-function isHandedOver({ aborted, reason }: AbortSignal): boolean {
-  return aborted && reason instanceof RhoneError && reason.code === "SHUTTING_DOWN";
 }
 
 function throwFailure({ finish }: GenerationEvent): void {

@@ -171,7 +171,7 @@ describe("sources", () => {
     });
     const { signal } = new AbortController();
     await collect(mergeEvents(source.open(() => signal)));
-    expect(generate.mock.calls).toEqual(jobs.map((job) => [job, signal, { detached: true }]));
+    expect(generate.mock.calls).toEqual(jobs.map((job) => [job, signal, { detached: true, queued: undefined }]));
   });
 
   it.each([

@@ -76,14 +76,16 @@ interface GeneratedJobs {
   readonly atOnce?: number | undefined;
   /** The jobs go on when their reader stops. */
   readonly detached: boolean;
+  /** Called for each job that is in the queue. */
+  readonly queued?: (() => void) | undefined;
 }
 
 /** Generates the jobs' events, until the latest deadline of the jobs. */
-export function generating(client: GenerationClient, { jobs, atOnce, detached }: GeneratedJobs): EventSource {
+export function generating(client: GenerationClient, { jobs, atOnce, detached, queued }: GeneratedJobs): EventSource {
   const limitMs = Math.max(...jobs.map(({ deadlineAtMs, arrivedAtMs }) => deadlineAtMs - arrivedAtMs));
   const message = `The request took longer than ${limitMs / 1000} s; ask for fewer tokens.`;
   return {
-    open: (signalOf) => jobs.map((job, choice) => client.generate(job, signalOf(choice), { detached })),
+    open: (signalOf) => jobs.map((job, choice) => client.generate(job, signalOf(choice), { detached, queued })),
     atOnce,
     limitMs,
     lateness: () => new RhoneError("DEADLINE_EXCEEDED", message),

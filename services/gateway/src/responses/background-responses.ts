@@ -22,6 +22,7 @@ import { ModelWatch } from "../models/model-watch.js";
 import type { ServedModels } from "../models/served-models.js";
 import type { GenerationClient } from "../queue/generation-client.js";
 import { traceGeneration } from "../requests/generation-span.js";
+import { LostJobs } from "../requests/lost-jobs.js";
 import { lineMetrics } from "../requests/run-observers.js";
 import { following, generating, runRequest } from "../requests/run-request.js";
 import { Sweeper } from "../sweeper.js";
@@ -235,9 +236,11 @@ export class BackgroundResponses {
     const asked = job === undefined ? [] : [{ ...job, replyTo: gatewayId }];
     const { jobs, observers: tracers } = traceGeneration(span, { jobs: asked, stream: false, writer });
     const source = job === undefined ? following(client, generation) : generating(client, { jobs, detached: true });
-    const observers = job === undefined ? [held] : [...tracers, held, account, lineMetrics(metrics, writer)];
+    const lost = job === undefined ? new LostJobs(client, addressesOf(generation)) : null;
+    const observers = lost === null ? [...tracers, held, account, lineMetrics(metrics, writer)] : [held, lost];
+    const leaving = lost === null ? handover : AbortSignal.any([handover, lost.lost]);
     try {
-      for await (const event of runRequest({ ...source, leaving: handover, observers })) {
+      for await (const event of runRequest({ ...source, leaving, observers })) {
         writer.take(event, "whole");
         await timeLeft();
       }

@@ -1,6 +1,6 @@
 import type { ClusterStatus, GenerationEvent, GenerationJob } from "@rhone/common";
 import type { ClusterState } from "../queue/cluster-state.js";
-import type { GenerationClient } from "../queue/generation-client.js";
+import type { GenerateOptions, GenerationClient, JobsState } from "../queue/generation-client.js";
 
 /** What a job generates: events without the fields that follow from their place. */
 export type Script = (job: GenerationJob) => Iterable<Omit<GenerationEvent, "requestId" | "ordinal">>;
@@ -38,9 +38,10 @@ export class FakeCluster implements GenerationClient, ClusterState {
   async *generate(
     job: GenerationJob,
     _signal?: AbortSignal,
-    _options?: { readonly detached: boolean },
+    options?: GenerateOptions,
   ): AsyncGenerator<GenerationEvent, void, undefined> {
     this.jobs.push(job);
+    options?.queued?.();
     yield* this.#events(job.requestId);
   }
 
@@ -56,6 +57,13 @@ export class FakeCluster implements GenerationClient, ClusterState {
   async hasEnded({ requestId }: Pick<GenerationJob, "requestId">): Promise<boolean> {
     const job = this.jobs.find((one) => one.requestId === requestId);
     return job !== undefined && [...this.#script(job)].some(({ finish }) => finish !== undefined);
+  }
+
+  async stateOf(jobs: readonly Pick<GenerationJob, "requestId">[]): Promise<JobsState> {
+    const ids = new Set(this.jobs.map(({ requestId }) => requestId));
+    if (!jobs.some(({ requestId }) => ids.has(requestId))) return "absent";
+    const ends = await Promise.all(jobs.map((job) => this.hasEnded(job)));
+    return ends.every(Boolean) ? "ended" : "open";
   }
 
   async cancel({ requestId }: Pick<GenerationJob, "requestId">): Promise<void> {

@@ -34,6 +34,13 @@ export async function openClient() {
       }
       return this.isFull ? [0, 10, 0] : [++this.turns, 0, 0];
     },
+    /** Keys of jobs, by their ids. */
+    entries: new Set<string>(),
+    async exists(keys: readonly string[]) {
+      return keys.filter((key) =>
+        key.includes(":log:") ? log.length > 0 : this.entries.has(key.split(":").at(-1) ?? ""),
+      ).length;
+    },
     xlen: async () => log.length,
     xrevrange: async () => log.slice(-1).map((entry) => [`${log.length}-0`, [TOKEN_LOG_FIELD, entry]]),
   };

@@ -6,7 +6,7 @@ import { inlineResults } from "../../batches/inline-results.js";
 import { type BatchesUse, cancelBatch, keepRequests, newBatch, ownBatch, ownJobs } from "../../batches/own-batches.js";
 import { refuseParam } from "../../request-error.js";
 import { parseLongRequest, parseRequest, refuseFilters } from "../../requests/request-fields.js";
-import { leavingOf } from "../answer.js";
+import { leavingOf } from "../leaving.js";
 
 const DEFAULT_HOURS = 24;
 

@@ -10,7 +10,7 @@ import {
   ownBatches,
 } from "../../batches/own-batches.js";
 import { parseRequest } from "../../requests/request-fields.js";
-import { leavingOf } from "../answer.js";
+import { leavingOf } from "../leaving.js";
 
 const DEFAULT_LIMIT = 20;
 

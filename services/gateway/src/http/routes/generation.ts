@@ -10,7 +10,8 @@ import { prepareChat } from "../../requests/prepare-chat.js";
 import { prepareCompletion } from "../../requests/prepare-completion.js";
 import { prepareEmbeddings } from "../../requests/prepare-embeddings.js";
 import { prepareFim } from "../../requests/prepare-fim.js";
-import { type Answering, answer, leavingOf, type RoutedRequest } from "../answer.js";
+import { type Answering, answer, type RoutedRequest } from "../answer.js";
+import { waitingOf } from "../leaving.js";
 
 export interface GenerationUse extends Preparation, Answering {
   readonly answers: AnswerRoom;
@@ -69,7 +70,7 @@ async function readyToRun(uses: GenerationUse, reply: FastifyReply, prepare: Gen
   const prepared = await prepare(arrival);
   // The body is counted meanwhile, and a request that has to wait keeps no tokens of its key.
   const held = await timed(arrival.span, "find room", () =>
-    uses.answers.take({ bytes: prepared.answerBytes, ...arrival }, leavingOf(reply)),
+    uses.answers.take({ bytes: prepared.answerBytes, ...arrival }, waitingOf(reply)),
   );
   return { prepared, held };
 }

@@ -22,8 +22,9 @@ import { inputOf, readConversation } from "../../responses/read-conversation.js"
 import { isOver, type ResponseRecord, type ResponseView } from "../../responses/response-record.js";
 import type { RecordReader, ResponseStore } from "../../responses/response-store.js";
 import { timeLeft } from "../../turns.js";
-import { leavingOf, whenSent } from "../answer.js";
+import { whenSent } from "../answer.js";
 import { type Following, resumeResponse } from "../follow.js";
+import { leavingOf } from "../leaving.js";
 import { reserveTokens } from "../rate-limiting.js";
 import { sendJson } from "../send-json.js";
 import { arrivalOf, counted, freeBody, type GenerationUse, generate } from "./generation.js";
@@ -153,6 +154,7 @@ async function runInBackground(uses: ResponsesUse, reply: FastifyReply, fields: 
   freeBody(reply.request);
   if (fields.stream !== true) return sendJson(reply, response);
   await reply.request.claim?.generates({ record: generation, stream: true, withIds: false });
+  reply.request.claim?.queued();
   const reading = { stream: response.id, owner };
   return uses.readers.admit(reading, () =>
     resumeResponse(uses, reply, { record: generation, after: -1, isOver: false }),

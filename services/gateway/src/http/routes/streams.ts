@@ -2,8 +2,8 @@ import type { FastifyInstance } from "fastify";
 import { SSE_HEADERS } from "../../answers/stream-lines.js";
 import { parsePosition } from "../../answers/stream-position.js";
 import type { StreamRecords } from "../../answers/stream-records.js";
-import { leavingOf } from "../answer.js";
 import { type Following, resumeStream } from "../follow.js";
+import { leavingOf } from "../leaving.js";
 import { StreamCancels } from "../stream-cancels.js";
 
 interface StreamRoute {
