@@ -22,6 +22,8 @@ import type { TracingConfig } from "./tracing-settings.js";
 
 /** Spans that wait to be sent; further ones are dropped, and the log tells how many. */
 const MOST_WAITING = 8192;
+/** Characters of an attribute: a path may have thousands. */
+const LONGEST_TEXT = 1024;
 const SEND_MS = 1000;
 /** Longest that sending takes, also at the end. */
 const SEND_TIMEOUT_MS = 5000;
@@ -59,6 +61,7 @@ export class OtlpTracing implements Tracing {
     const named = resourceFromAttributes({ "service.name": `rhone-${service}`, "service.instance.id": instance });
     const provider = new traces.TracerProvider({
       sampler: samplerOf(traces, options),
+      spanLimits: { attributeValueLengthLimit: LONGEST_TEXT },
       resource: defaultResource()
         .merge(named)
         .merge(detectResources({ detectors: [envDetector] })),
