@@ -65,6 +65,8 @@ export function readCliConfig(home?: string): CliConfig {
   return { ...config, home: resolve(home ?? config.home) };
 }
 
+const NPX = "npx rhone";
+
 /** Completes the arguments of a command that a message suggests: "up" -> "./rhone up --data-dir /srv/rhone". */
 export type CommandWriter = (args: string) => string;
 
@@ -77,12 +79,12 @@ export function commandWriter(dataDir?: string): CommandWriter {
 }
 
 /**
- * What begins a command for another machine: `./rhone`, where this command was called so at the top of the repository,
- * else the plain name, because paths of this machine mean nothing there. Never throws.
+ * What begins a command for another machine: `./rhone` or `npx rhone`, where this command was called so, else the plain
+ * name, because paths of this machine mean nothing there. Never throws.
  */
 export function launcherName(): string {
   const { command } = loadConfig({ command: cliSettings.command }, process.env, []);
-  return command === "./rhone" ? command : "rhone";
+  return command === "./rhone" || command === NPX ? command : "rhone";
 }
 
 /** One word of a shell's command. */

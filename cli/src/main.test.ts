@@ -11,7 +11,7 @@ import { childEnvironment } from "./config.js";
 import { freshDataDir } from "./testing/recorded-cluster.js";
 import { temporaryFolder } from "./testing/temporary-folder.js";
 
-const MAIN = fileURLToPath(new URL("../dist/main.bundle.js", import.meta.url));
+const MAIN = fileURLToPath(new URL("../dist/rhone.bundle.js", import.meta.url));
 
 /** The exit code of a command that reads `input`, and what it wrote. */
 async function run(args: readonly string[], { input = "", ...env }: NodeJS.ProcessEnv & { input?: string } = {}) {

@@ -3,7 +3,7 @@ import { mkdirSync, openSync, readFileSync, renameSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type BreakableCluster, type ClusterProcess, type Host, Network } from "@rhone/bench";
+import { type BreakableCluster, type ClusterProcess, type Host, Network, REMOVE_NETWORK_ENTRY } from "@rhone/bench";
 import { RhoneError } from "@rhone/common";
 import { aliveProcesses, readClusterRecord } from "../cluster/cluster-record.js";
 import { type DataDir, dataDirAt } from "../data-dir.js";
@@ -38,9 +38,7 @@ export async function withHostsCluster<T>(
   const options = await withModelFound(request.options);
   const workers = Array.from({ length: (options.workers ?? LEAST_WORKERS) - 1 }, (_, index) => `worker-${index + 2}`);
   const network = Network.open(["redis", "front", ...workers]);
-  const cleaning = `import(${JSON.stringify(import.meta.resolve("@rhone/bench"))}).then((bench) =>
-    bench.removeNetwork(${JSON.stringify(network.id)}))`;
-  const guard = afterDeath([process.execPath, "-e", cleaning]);
+  const guard = afterDeath([process.execPath, REMOVE_NETWORK_ENTRY, network.id]);
   const cluster = new HostsCluster(network, { ...request, options });
   try {
     await cluster.start();

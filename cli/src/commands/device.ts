@@ -1,8 +1,9 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { RhoneError } from "@rhone/common";
-import { chooseKernels, devicePackages, openEngine } from "@rhone/ggml";
+import { chooseKernels, devicePackages, type Engine, openEngine } from "@rhone/ggml";
 import type { Command } from "commander";
+import { readCliConfig } from "../config.js";
 import { thisMachine } from "../launch/launch-plan.js";
 import { formatBytes, formatTable } from "../terminal/format.js";
 
@@ -28,8 +29,14 @@ export function addDeviceCommands(program: Command): void {
     });
 }
 
+/** The one that workers open, RHONE_GGML_DIR's if that is set. */
+function thisEngine(): Engine {
+  const { ggmlDir } = readCliConfig();
+  return openEngine(ggmlDir === undefined ? {} : { dir: ggmlDir });
+}
+
 function list(asJson: boolean): void {
-  const engine = openEngine();
+  const engine = thisEngine();
   const { kernels, notice } = chooseKernels(engine, "auto");
   const devices = engine.devices().map((device) => ({
     ...device,
@@ -54,7 +61,7 @@ function list(asJson: boolean): void {
 
 /** Devices are named after their kind: CUDA0, Vulkan1. Throws DEVICE_NOT_FOUND. */
 function checkAnswers(kind: string): void {
-  const devices = openEngine().devices();
+  const devices = thisEngine().devices();
   if (devices.some(({ name }) => name.toLowerCase().startsWith(kind))) return;
   throw new RhoneError(
     "DEVICE_NOT_FOUND",

@@ -2,16 +2,23 @@ import { existsSync, readFileSync } from "node:fs";
 import { isBuiltin } from "node:module";
 import { pathToFileURL } from "node:url";
 import { describe, expect, test } from "vitest";
-import { CALIBRATION_ENTRY, ENTRY_POINTS, MEMBER_ENTRY, SIMULATION_ENTRY, SUPERVISOR_ENTRY } from "./entry-points.js";
+import {
+  CALIBRATION_ENTRY,
+  CLI_ENTRY,
+  ENTRY_POINTS,
+  MEMBER_ENTRY,
+  SIMULATION_ENTRY,
+  SUPERVISOR_ENTRY,
+} from "./entry-points.js";
 
 const built = (path: string): string => path.replace("/cli/src/", "/cli/dist/");
 
-test.each(Object.entries({ ...ENTRY_POINTS, SUPERVISOR_ENTRY, MEMBER_ENTRY, SIMULATION_ENTRY, CALIBRATION_ENTRY }))(
-  "the build has %s",
-  (_, path) => expect(existsSync(built(path)), path).toBe(true),
+const started = { SUPERVISOR_ENTRY, MEMBER_ENTRY, SIMULATION_ENTRY, CALIBRATION_ENTRY, CLI_ENTRY };
+test.each(Object.entries({ ...ENTRY_POINTS, ...started }))("the build has %s", (_, path) =>
+  expect(existsSync(built(path)), path).toBe(true),
 );
 
-const bundles = { ...ENTRY_POINTS, SUPERVISOR_ENTRY, MEMBER_ENTRY, CALIBRATION_ENTRY };
+const bundles = { ...ENTRY_POINTS, SUPERVISOR_ENTRY, MEMBER_ENTRY, CALIBRATION_ENTRY, CLI_ENTRY };
 describe.each(Object.entries(bundles))("the bundle of %s", (_, path) => {
   const code = readFileSync(built(path), "utf8");
   const all = (pattern: RegExp): readonly string[] => [...code.matchAll(pattern)].map(([, found = ""]) => found);

@@ -20,7 +20,7 @@ export const ENTRY_POINTS: EntryPoints = {
 };
 
 /** This command, for benches that run it elsewhere. */
-export const CLI_ENTRY = fromHere("../main.bundle.js");
+export const CLI_ENTRY = fromHere("../rhone.bundle.js");
 
 /** Runs a cluster in the background, for `rhone up --detach`. */
 export const SUPERVISOR_ENTRY = fromHere("../cluster/supervisor-main.bundle.js");

@@ -5,7 +5,7 @@ export type { BreakableCluster, BreakableNetwork, ClusterProcess, LocalCluster }
 export { mergeFigures } from "./chaos/merge-figures.js";
 export { median } from "./figures/percentiles.js";
 export { Host } from "./hosts/host.js";
-export { ip, ipBatch, removeNetwork, sweepNetworks } from "./hosts/leftovers.js";
+export { ip, ipBatch, REMOVE_NETWORK_ENTRY, sweepNetworks } from "./hosts/leftovers.js";
 export { cut, mend, Network } from "./hosts/network.js";
 export { whyNoHosts } from "./hosts/why-no-hosts.js";
 export { BenchTarget } from "./measure/bench-target.js";

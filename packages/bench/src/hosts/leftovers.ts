@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 
 const NAMESPACES = "/run/netns";
 const LINKS = "/sys/class/net";
@@ -29,6 +30,9 @@ export function killAll(namespace: string): void {
   }
   throw new Error(`processes of ${namespace} outlive SIGKILL`);
 }
+
+/** A script that removes the network with the id that is its argument. */
+export const REMOVE_NETWORK_ENTRY = fileURLToPath(new URL("./remove-network-main.js", import.meta.url));
 
 /** Removes whatever has the name of a network: processes, namespaces, the link to this one, names of hosts, folders. */
 export function removeNetwork(id: string): void {

@@ -14,6 +14,7 @@ import { type ListenAddress, listenOrExplain } from "../observability/listen.js"
 import { type Expected, SECRET_HEADER, type Security } from "../security/security.js";
 import { type CallerLimits, Callers } from "./callers.js";
 import { clientCredentials, serverCredentials } from "./credentials.js";
+import { Entrance } from "./entrance.js";
 import { toGrpcStatus } from "./error-status.js";
 import { ServerWatch } from "./server-watch.js";
 import { type GuardedMethod, type GuardedService, MOST_FRAME_BYTES } from "./services.js";
@@ -145,9 +146,10 @@ export class GrpcServer {
       },
     });
     const connections = server.createConnectionInjector(serverCredentials(security));
+    const entrance = new Entrance((socket) => connections.injectConnection(socket));
     const tcp = createServer({ noDelay: true }, (socket) => {
       callers.follow(socket);
-      connections.injectConnection(socket);
+      entrance.add(socket);
     });
     await listenOrExplain(tcp, address);
     return new GrpcServer(tcp, server, callers);

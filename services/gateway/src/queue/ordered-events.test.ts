@@ -124,6 +124,16 @@ describe("OrderedEvents", () => {
     await reading.return();
   });
 
+  it("throws the signal's reason at once while the log is read, as when Redis is away", async () => {
+    const abort = new AbortController();
+    const inbox = new OrderedEvents({ readLog: () => new Promise(() => {}), silenceMs: 1000 });
+    inbox.suspect();
+    const reading = ordinalsOf(inbox, abort.signal);
+    await new Promise((resolve) => setImmediate(resolve));
+    abort.abort(new Error("over"));
+    await expect(reading).rejects.toThrow("over");
+  });
+
   it("throws the signal's reason", async () => {
     const abort = new AbortController();
     const ordinals = ordinalsOf(new OrderedEvents({ readLog: emptyLog, silenceMs: 60_000 }), abort.signal);

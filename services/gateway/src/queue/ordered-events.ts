@@ -1,4 +1,4 @@
-import { type GenerationEvent, ordinalAfter, type TokenLogprob } from "@rhone/common";
+import { type GenerationEvent, ordinalAfter, type TokenLogprob, unlessAborted } from "@rhone/common";
 
 /** Events of a request's log, in order. */
 export interface LogPart {
@@ -113,7 +113,7 @@ export class OrderedEvents {
 
   async #repair(signal: AbortSignal): Promise<void> {
     this.#suspicious = false;
-    const { events, hasMore } = await this.#options.readLog(this.#next, signal);
+    const { events, hasMore } = await unlessAborted(this.#options.readLog(this.#next, signal), signal);
     for (const event of events) this.#keep(event);
     this.#suspicious ||= hasMore;
   }
