@@ -67,7 +67,7 @@ function manifest(lock) {
     // Opens the engine: an install without one fails and says what is missing.
     scripts: { postinstall: "node cli/dist/rhone.bundle.js device ls" },
     dependencies: locked(EXTERNAL),
-    // The SDK shares OpenTelemetry's API with whoever uses it.
+    // The SDK takes OpenTelemetry's API from beside it.
     optionalDependencies: { ...optionalDependencies, ...locked(["@opentelemetry/api", ...OPTIONAL]) },
   };
 }
