@@ -4,6 +4,7 @@ export {
   anonymousStatus,
   type ClusterStatus,
   checkClusterStatus,
+  type DraftCounts,
   type PipelineState,
   type Preparing,
   parseClusterStatus,
@@ -115,6 +116,7 @@ export {
   type Finish,
   type GenerationEvent,
   ordinalAfter,
+  type Timings,
   type Usage,
 } from "./queue/generation-event.js";
 export {
@@ -147,6 +149,8 @@ export {
   cancelledKey,
   eventsChannel,
   FINISHED_LOG_TTL_S,
+  GATEWAYS_KEY,
+  gatewayKey,
   handedKey,
   idempotentKey,
   type JobQueue,
@@ -201,4 +205,5 @@ export {
   timed,
 } from "./tracing/tracing.js";
 export { tracingSettings } from "./tracing/tracing-settings.js";
+export { VERSION } from "./version.js";
 export { createFile, removeLeft, replaceFile } from "./whole-file.js";

@@ -131,7 +131,7 @@ async function answerOf(
   const events = runRequest({
     ...generating(uses.client, { ...prepared, jobs, detached: false }),
     leaving: signal,
-    observers: [...observers, lineMetrics(uses.metrics, writer), held],
+    observers: [...observers, lineMetrics(uses.metrics, prepared), held],
   });
   return { body: await wholeAnswer(events, writer), usage: usageOf(writer.usage) };
 }

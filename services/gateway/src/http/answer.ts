@@ -76,7 +76,7 @@ async function run(answering: Answering, reply: FastifyReply, request: RoutedReq
     });
   // The client may ask again under its key, or resume the stream: generation does not end with its connection.
   const detached = claim !== null || (stream && resumable);
-  const observers: RunObserver[] = [requestMetrics(answering.metrics, request.route, writer), ...tracers];
+  const observers: RunObserver[] = [requestMetrics(answering.metrics, request.route, request), ...tracers];
   if (facts !== null) observers.push(factsOf(facts, { jobs, writer, arrivedAt: facts.arrivedAt }));
   if (reservation !== null) observers.push(new TokenAccount({ reservation, jobs, detached }));
   if (stream && claim !== null) observers.push(claim);

@@ -195,7 +195,8 @@ export class BackgroundResponses {
     await responses.save((await this.#isCancelled(record)) ? { ...ended, response: cancelled } : ended);
     if (reserved !== undefined) await limits.settle(record.owner, reserved, used);
     if (!record.response.background) return;
-    metrics.requests.inc({ route: "responses", outcome: nameOf(outcome) });
+    const labels = { model_name: record.generation?.writer.options.modelName ?? "", route: "responses" };
+    metrics.requests.inc({ ...labels, outcome: nameOf(outcome) });
     const about = { id: record.response.id, key: record.owner, tokens: used, outcome: nameOf(outcome) };
     if (requestLog) logger.info(about, "response ended");
   }
@@ -237,7 +238,7 @@ export class BackgroundResponses {
     const { jobs, observers: tracers } = traceGeneration(span, { jobs: asked, stream: false, writer });
     const source = job === undefined ? following(client, generation) : generating(client, { jobs, detached: true });
     const lost = job === undefined ? new LostJobs(client, addressesOf(generation)) : null;
-    const observers = lost === null ? [...tracers, held, account, lineMetrics(metrics, writer)] : [held, lost];
+    const observers = lost === null ? [...tracers, held, account, lineMetrics(metrics, { jobs, writer })] : [held, lost];
     const leaving = lost === null ? handover : AbortSignal.any([handover, lost.lost]);
     try {
       for await (const event of runRequest({ ...source, leaving, observers })) {
