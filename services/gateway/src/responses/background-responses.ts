@@ -238,7 +238,8 @@ export class BackgroundResponses {
     const { jobs, observers: tracers } = traceGeneration(span, { jobs: asked, stream: false, writer });
     const source = job === undefined ? following(client, generation) : generating(client, { jobs, detached: true });
     const lost = job === undefined ? new LostJobs(client, addressesOf(generation)) : null;
-    const observers = lost === null ? [...tracers, held, account, lineMetrics(metrics, { jobs, writer })] : [held, lost];
+    const observers =
+      lost === null ? [...tracers, held, account, lineMetrics(metrics, { jobs, writer })] : [held, lost];
     const leaving = lost === null ? handover : AbortSignal.any([handover, lost.lost]);
     try {
       for await (const event of runRequest({ ...source, leaving, observers })) {
