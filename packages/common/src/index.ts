@@ -1,4 +1,4 @@
-export { type ApiKey, apiKeyIdOf, apiKeyNameSchema, isSecretOf, newApiKey } from "./api-keys/api-key.js";
+export { type ApiKey, apiKeyIdOf, apiKeyNameSchema, apiKeyOf, isSecretOf, newApiKey } from "./api-keys/api-key.js";
 export { ApiKeyStore } from "./api-keys/api-key-store.js";
 export {
   anonymousStatus,
