@@ -65,6 +65,7 @@ export function coordinatorSpec(sources: SpecSources, pipeline: PipelinePlan, pr
     "max-sequences": options.maxSequences,
     "max-rows": options.maxRows,
     simulated: options.simulate === undefined ? undefined : "true",
+    ...tracesOf(options),
   };
   const name = label === "" ? "coordinator" : `coordinator-${index + 1}`;
   return {
@@ -135,6 +136,7 @@ export function gatewaySpec(sources: SpecSources, previous: Addresses | undefine
     "s3-path-style": options.s3PathStyle,
     auth: options.auth,
     "join-address": joinAddress(sources),
+    ...tracesOf(options),
     "keys-command": commandWriter(dataDir.root)("keys create NAME"),
   };
   return {
@@ -152,6 +154,11 @@ export function gatewaySpec(sources: SpecSources, previous: Addresses | undefine
 /** Undefined where no other machine may join, or the port was the system's choice. */
 const joinAddress = ({ listening }: SpecSources): string | undefined =>
   listening === undefined || listening.port === 0 ? undefined : hostPort(listening.place.advertise, listening.port);
+
+const tracesOf = ({ otlpEndpoint, tracesSamplerArg }: ClusterOptions) => ({
+  "otlp-endpoint": otlpEndpoint,
+  "traces-sampler-arg": tracesSamplerArg,
+});
 
 const limitsOf = ({ config }: SpecSources) => ({ hungAfterMs: config.hungAfter * 1000 });
 function withRedis({ redis, dataDir }: SpecSources, identity: IdentityPaths | undefined): NodeJS.ProcessEnv {
