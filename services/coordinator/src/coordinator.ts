@@ -9,9 +9,11 @@ import {
   OperationsServer,
   openRedis,
   openSecurity,
+  openTracing,
   RhoneError,
   type Security,
   type Shutdown,
+  type Tracing,
   type WorkerStatus,
 } from "@rhone/common";
 import type { KvShape } from "@rhone/planner";
@@ -56,6 +58,7 @@ interface Parts extends CoordinatorOptions {
   readonly security: Security;
   readonly shape: KvShape;
   readonly metrics: Metrics;
+  readonly tracing: Tracing;
 }
 
 /** Bytes of a step's activations, at most. */
@@ -81,8 +84,10 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   const security = openSecurity(config, logger);
   shutdown.add("security", () => security.close());
   const id = randomUUID().slice(0, 8); // frames of an earlier process with the same name must not pass for this one's
-  const metrics = createMetrics();
-  const parts: Parts = { ...options, id, security, shape: kvShape(options), metrics };
+  const metrics = createMetrics(model.served.name);
+  const tracing = await openTracing(config, { service: "coordinator", instance: id, logger });
+  shutdown.add("tracing", () => tracing.close());
+  const parts: Parts = { ...options, id, security, shape: kvShape(options), metrics, tracing };
   const startedAtMs = Date.now();
 
   const redis = await connect(options, "log");
@@ -132,7 +137,13 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     tellStanding({ pipeline, registry, model: model.served.name });
   });
   shutdown.add("status", () => publisher.close());
-  metrics.observe(() => engine.counts);
+  metrics.observe(() => ({
+    counts: engine.counts,
+    lanes: engine.lanes,
+    state: pipeline.state,
+    stages: pipeline.epoch?.stages ?? 0,
+    workers: registry.members.map((member) => member.status()),
+  }));
 
   const operations = await OperationsServer.open({
     host: config.host,
@@ -200,6 +211,7 @@ function createEngine({ config, model, shape, metrics, logger }: Parts, log: Tok
     maxDrafts: config.speculate,
     recoveryTimeoutMs: config.recoveryTimeout * 1000,
     rules: { contextLength: served.contextLength, vocabSize: served.vocabSize, endTokens, pieces },
+    activationBytes: model.activationBytes(config.activationType),
     log,
     metrics,
     logger,
@@ -210,7 +222,7 @@ async function openConsumer(
   parts: Parts,
   sources: { readonly engine: Engine; readonly tokenLog: TokenLog; readonly redis: Redis },
 ): Promise<Consumer> {
-  const { id, config, model, logger } = parts;
+  const { id, config, model, tracing, logger } = parts;
   const subscriber = await connect(parts, "cancellations");
   const cancellations = await Cancellations.open(subscriber, (requestId) => sources.engine.cancel(requestId));
   const connection = await connect(parts, "queue");
@@ -224,6 +236,7 @@ async function openConsumer(
     lockMs: 1000 * config.jobLock,
     cancellations,
     pace: new JobPace(),
+    tracing,
     logger,
   });
 }

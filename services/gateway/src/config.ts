@@ -3,6 +3,7 @@ import {
   booleanSchema,
   type ConfigOf,
   ggmlDirSetting,
+  hostSchema,
   hostSetting,
   hungAfterSetting,
   logLevelSetting,
@@ -11,6 +12,7 @@ import {
   redisUrlSetting,
   type Settings,
   securitySettings,
+  tracingSettings,
   weightsDirSetting,
   weightsFromSetting,
 } from "@rhone/common";
@@ -32,7 +34,20 @@ export const gatewaySettings = {
   opsless: {
     env: "RHONE_OPSLESS",
     schema: booleanSchema.default(false),
-    doc: "true = do not serve /metrics and /status on the HTTP port.",
+    doc: "true = do not serve /metrics, /metrics/targets and /status on the HTTP port.",
+  },
+  vllmMetrics: {
+    env: "RHONE_VLLM_METRICS",
+    schema: booleanSchema.default(true),
+    doc:
+      "true = /metrics has the series of vLLM's dashboards, autoscalers and endpoint pickers, too, under their names; " +
+      "false = Rhone's own alone.",
+  },
+  advertiseHost: {
+    env: "RHONE_ADVERTISE_HOST",
+    schema: hostSchema.optional(),
+    doc: "Host name at which Prometheus reaches this gateway, for /metrics/targets.",
+    defaultText: "--host, or this machine's name where that is every interface",
   },
   redisUrl: redisUrlSetting,
   ...redisFileSettings,
@@ -208,6 +223,12 @@ export const gatewaySettings = {
       .default(() => randomUUID().slice(0, 8)),
     doc: "Name of this gateway's event channel; must be unique among gateways.",
     defaultText: "random",
+  },
+  ...tracingSettings,
+  requestLog: {
+    env: "RHONE_REQUEST_LOG",
+    schema: booleanSchema.default(true),
+    doc: "false = no line in the log for each request; with them, who asked for what, how long it took and its outcome.",
   },
   hungAfter: hungAfterSetting,
   logLevel: logLevelSetting,

@@ -1,4 +1,5 @@
 import type { AddressInfo } from "node:net";
+import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   ApiKeyStore,
@@ -6,9 +7,11 @@ import {
   explainBindError,
   givenSocket,
   hostPort,
+  isEveryInterface,
   type ListeningSocket,
   type Logger,
   openRedis,
+  openTracing,
   readClusterSecret,
   released,
   serviceMain,
@@ -25,6 +28,8 @@ import { assembleGateway } from "./gateway.js";
 import { drain } from "./http/drain.js";
 import { KeptTexts } from "./kept/kept-texts.js";
 import { openModels } from "./models/open-models.js";
+import { redisClusterRecords } from "./monitoring/cluster-records.js";
+import { GatewayAnnouncer } from "./monitoring/gateway-announcer.js";
 import { redisClusterState } from "./queue/cluster-state.js";
 import { RedisGenerationClient } from "./queue/redis-generation-client.js";
 import { OpenResponses } from "./responses/open-responses.js";
@@ -89,6 +94,8 @@ await serviceMain(
     given?.catch(() => {}); // it is awaited below
     const { host, gatewayId, redisUrl: url, maxQueued, queuedBytes } = config;
     const { clusterSecretFile } = config;
+    const tracing = await openTracing(config, { service: "gateway", instance: gatewayId, logger });
+    shutdown.add("tracing", () => tracing.close());
     const clusterSecret = clusterSecretFile === undefined ? null : readClusterSecret(clusterSecretFile);
     const models = await openModels(config, { logger, shutdown });
     const storage = await openStorage(config, logger);
@@ -110,6 +117,7 @@ await serviceMain(
       models,
       client,
       cluster: redisClusterState(redis),
+      records: redisClusterRecords(redis),
       storage,
       keys: new ApiKeyStore(redis),
       limits: redisRateLimits(redis),
@@ -124,6 +132,7 @@ await serviceMain(
       openResponses: new OpenResponses(redis),
       takeLease: (lease) => BatchLease.take(redis, lease),
       clusterSecret,
+      tracing,
       logger,
     });
     shutdown.add("model watch", served.watch());
@@ -139,7 +148,12 @@ await serviceMain(
     await app.ready();
     app.swagger();
     await listen(app, config, await given);
-    const http = hostPort(host, (app.server.address() as AddressInfo).port);
+    const { port } = app.server.address() as AddressInfo;
+    const http = hostPort(host, port);
+    const { advertiseHost = isEveryInterface(host) ? hostname() : host } = config;
+    const place = { id: gatewayId, address: hostPort(advertiseHost, port) };
+    const announcer = new GatewayAnnouncer({ redis, place, logger });
+    shutdown.add("address", () => announcer.close());
     shutdown.add("batches", () => batchRunner.close());
     batchRunner.start();
     shutdown.add("responses", () => background.close());

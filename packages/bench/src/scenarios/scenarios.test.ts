@@ -8,8 +8,10 @@ import { FakeGateway, type FakeGatewayOptions } from "../testing/fake-gateway.js
 import { SCENARIOS } from "./all.js";
 import type { BatchBenchFigures } from "./batch.js";
 import type { MixedFigures } from "./mixed.js";
+import type { TraceFigures } from "./overhead.js";
 import type { PrefixFigures } from "./prefix.js";
 import type { ScaleFigures } from "./scale.js";
+import type { ScrapesFigures } from "./scrapes.js";
 import type { SpeculateFigures } from "./speculate.js";
 import type { SweepPoint } from "./sweep-turn.js";
 import type { WindowFigures } from "./window.js";
@@ -242,9 +244,45 @@ describe("overhead", () => {
     expect(changes).toEqual([{ simulate: expected }]);
   });
 
+  it("measures a cluster that traces a share in turn with one that traces nothing", async () => {
+    gateway = await FakeGateway.open();
+    const context = fakeContext(gateway.url);
+    const changes: unknown[] = [];
+    const withCluster: BenchContext["withCluster"] = (body, change) => {
+      changes.push(change);
+      return context.withCluster(body);
+    };
+    const given = { ...values, promptTokens: 4, traces: 0.05, turns: 2 };
+    const result = await scenarioOf("overhead").run({ ...context, spawns: true, withCluster }, given);
+    const otlpEndpoint = expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/);
+    expect(changes).toEqual([
+      { simulate: "null", tracesSamplerArg: 0 },
+      { simulate: "null", tracesSamplerArg: 0.05, otlpEndpoint },
+    ]);
+    const figures = result.figures as TraceFigures;
+    expect(figures).toMatchObject({ traces: 0.05, traceBytes: 0 });
+    expect(figures.turns.map(({ tokensRatio }) => tokensRatio > 0)).toEqual([true, true]);
+    expect(tablesOf(result)[0]?.rows.map(([turn]) => turn)).toEqual(["1", "2", "median"]);
+  });
+
   it("is void when an answer is not what was asked for", async () => {
     const failed = run("overhead", values, { fault: () => "error-chunk" });
     await expect(failed).rejects.toThrowError(expect.objectContaining({ code: "MEASUREMENT_VOID" }));
+  });
+});
+
+describe("scrapes", () => {
+  it("reads the pages of a gateway, a coordinator and a worker, alone and while streams decode", async () => {
+    const values = { streams: 2, promptTokens: 4, every: 5, turns: 2, seconds: 0.05 };
+    const { figures, tables } = await run<ScrapesFigures>("scrapes", values);
+    expect(figures.pages.map(({ process }) => process)).toEqual(["gateway", "coordinator", "worker"]);
+    for (const { bytes, idleMs, busyMs } of figures.pages) {
+      expect(bytes).toBeGreaterThan(0);
+      expect(idleMs.p50).toBeGreaterThan(0);
+      expect(busyMs.p50).toBeGreaterThan(0);
+    }
+    expect(figures.itlP50Ratio).toBeGreaterThan(0);
+    expect(tables.map(({ rows }) => rows.length)).toEqual([3, 2]);
   });
 });
 

@@ -1,6 +1,14 @@
-import { type ErrorCode, type Finish, type GenerationJob, type Logger, RhoneError } from "@rhone/common";
+import {
+  type ErrorCode,
+  type Finish,
+  type GenerationJob,
+  type Logger,
+  RhoneError,
+  type TraceSpan,
+} from "@rhone/common";
 import type { rhone } from "@rhone/proto";
 import type { Metrics } from "../metrics.js";
+import type { LaneCounts } from "../scheduler/lane-counts.js";
 import type { MicroBatch, SpanOutcome } from "../scheduler/micro-batch.js";
 import type { HeldLinks } from "../scheduler/pages/held-links.js";
 import {
@@ -17,7 +25,10 @@ import type { EventLog } from "../token-log/token-log.js";
 import { decodeResult, decodeTimes, type SpanAnswer } from "../wire/decode-result.js";
 import { encodeStep } from "../wire/encode-step.js";
 import { ActiveRuns, type Run } from "./active-runs.js";
+import { DraftTally } from "./draft-tally.js";
 import { failure, Generation, type GenerationRules, refusalOf } from "./generation.js";
+import { PhaseTimes } from "./phase-times.js";
+import { SequenceTraces } from "./sequence-traces.js";
 import { StepMeter } from "./step-meter.js";
 
 /** A pipeline that is ready: frames sent through it come back in order as results. */
@@ -37,6 +48,8 @@ export interface EngineOptions extends SchedulerOptions {
   readonly rules: GenerationRules;
   readonly log: EventLog;
   readonly metrics: Metrics;
+  /** Bytes of a row of activations between stages; 0 when absent. */
+  readonly activationBytes?: number;
   readonly logger: Logger;
   /** Milliseconds on a monotonic clock; the performance clock when absent. */
   readonly now?: () => number;
@@ -57,7 +70,9 @@ export class Engine {
   readonly #scheduler: Scheduler;
   readonly #meter: StepMeter;
   readonly #runs = new ActiveRuns();
+  readonly #traces = new SequenceTraces();
   readonly #tokens = { prompt: 0, cached: 0, generated: 0, drafted: 0, accepted: 0 };
+  readonly #drafts = new DraftTally();
   /** Tokens of an answer, of which the latest count most. */
   #answerTokens = FIRST_ANSWER_TOKENS;
   #link: StepLink | null = null;
@@ -71,12 +86,17 @@ export class Engine {
   constructor(options: EngineOptions) {
     this.#options = options;
     this.#scheduler = new Scheduler(options);
-    this.#meter = new StepMeter(options.metrics);
+    this.#meter = new StepMeter(options.metrics, options.activationBytes);
   }
 
   get counts() {
     const { pages, running, waiting, evictions } = this.#scheduler;
-    return { pages, running, waiting, evictions, tokens: { ...this.#tokens } };
+    return { pages, running, waiting, evictions, tokens: { ...this.#tokens }, drafts: this.#drafts.counts };
+  }
+
+  /** Sequences by lane. */
+  get lanes(): LaneCounts {
+    return this.#scheduler.lanes;
   }
 
   /** Sequences that ran when their pipeline was lost, here or in another coordinator, and have had no token since. */
@@ -101,16 +121,21 @@ export class Engine {
 
   /**
    * Generates one sequence. Resolves when its last event is written; a second call for the same request joins the
-   * first. `recorded`: what its log holds already. Rejects with EPOCH_CHANGED when another coordinator has continued
-   * it, SHUTTING_DOWN when this one closes.
+   * first. `recorded`: what its log holds already. `span`: of a sequence that is traced; it ends with the sequence.
+   * Rejects with EPOCH_CHANGED when another coordinator has continued it, SHUTTING_DOWN when this one closes.
    */
-  run(job: GenerationJob, recorded: RecordedGeneration = NOTHING_RECORDED): Promise<void> {
+  run(
+    job: GenerationJob,
+    recorded: RecordedGeneration = NOTHING_RECORDED,
+    span: TraceSpan | null = null,
+  ): Promise<void> {
     if (this.#closed) return Promise.reject(shuttingDown());
     const active = this.#runs.get(job.requestId);
     if (active !== undefined) return active.done;
     const { rules } = this.#options;
     const sequence = this.#scheduler.arrive(job, recorded.tokens);
-    const run = this.#runs.start(new Generation({ sequence, rules, recorded }));
+    const run = this.#start(sequence, recorded);
+    if (span !== null) this.#traces.begin(sequence, span);
     this.#tokens.prompt += sequence.promptLength;
     const refusal = refusalOf(sequence, rules);
     if (refusal !== null) this.#end(run, refusal);
@@ -120,6 +145,14 @@ export class Engine {
       this.#pumpSoon();
     }
     return run.done;
+  }
+
+  /** Of a sequence that another coordinator began, nobody knows all times. */
+  #start(sequence: Sequence, recorded: RecordedGeneration): Run {
+    const { rules } = this.#options;
+    const times = new PhaseTimes();
+    const timings = () => (recorded.tokens.length > 0 ? null : times.endingAt(this.#now()));
+    return this.#runs.start(new Generation({ sequence, rules, recorded, timings }), times);
   }
 
   cancel(requestId: string): void {
@@ -185,6 +218,7 @@ export class Engine {
     this.#inFlight = [];
     this.#settled?.();
     this.#settled = null;
+    this.#traces.lost(reason);
     this.#endPoisonous(this.#scheduler.suspend({ hasFailed: !IN_ORDER.has(reason.code) }), reason);
     const { recoveryTimeoutMs } = this.#options;
     const lost = `The pipeline was lost and did not come back within ${recoveryTimeoutMs / 1000} s`;
@@ -216,7 +250,9 @@ export class Engine {
     }
     const { batch, sentAt } = entry;
     const timings = result.timings ?? [];
-    const { events, outcomes } = this.#read(decodeResult(batch, result, this.#options.rules.vocabSize));
+    const answers = decodeResult(batch, result, this.#options.rules.vocabSize);
+    this.#traces.returned(answers, { timings, ranMs: returnedAt - sentAt });
+    const { events, outcomes } = this.#read(answers, returnedAt);
     this.#scheduler.complete(batch, outcomes, decodeTimes(timings, returnedAt - sentAt));
     this.#meter.recorded({ batch, sentAt, returnedAt, recordedAt: this.#now(), timings });
     if (this.#inFlight.length === 0) this.#settled?.();
@@ -232,6 +268,7 @@ export class Engine {
     this.#scheduler.suspend();
     this.#closed = true;
     this.#runs.rejectAll(shuttingDown());
+    this.#traces.close(shuttingDown());
   }
 
   #now(): number {
@@ -258,22 +295,35 @@ export class Engine {
       const step = this.#link.send(encodeStep(batch, rules.endTokens));
       const sentAt = this.#now();
       this.#inFlight.push({ step, batch, sentAt });
+      this.#began(batch, sentAt);
       this.#meter.decided(batch, sentAt - startedAt);
+      this.#traces.sent(batch);
+    }
+  }
+
+  #began(batch: MicroBatch, now: number): void {
+    for (const { sequence } of batch.spans) {
+      if (sequence.generated === 0) this.#runs.of(sequence)?.times.began(now, sequence.job.arrivedAtMs);
     }
   }
 
   /** The events and the outcomes of a step's spans; spans whose requests ended meanwhile have none. */
-  #read(answers: readonly SpanAnswer[]): { readonly events: LoggedEvent[]; readonly outcomes: SpanOutcome[] } {
+  #read(
+    answers: readonly SpanAnswer[],
+    returnedAt: number,
+  ): { readonly events: LoggedEvent[]; readonly outcomes: SpanOutcome[] } {
     const events: LoggedEvent[] = [];
     const outcomes: SpanOutcome[] = [];
     for (const answer of answers) {
       const { span, tokens } = answer;
       const run = this.#runs.of(span.sequence);
       if (run === undefined) continue;
+      if (tokens.length > 0) run.times.drew(returnedAt);
       const taken = run.generation.advance(answer);
       for (const event of taken) events.push({ owner: span.sequence.job, event });
       if (tokens.length > 0) {
         this.#tokens.drafted += span.drafts.length;
+        this.#drafts.add(span.drafts.length, tokens.length - 1);
         this.#tokens.accepted += tokens.length - 1;
         this.#tokens.generated += taken.length;
       }
@@ -305,6 +355,7 @@ export class Engine {
 
   #finish(run: Run, finish: Finish): void {
     run.finish();
+    this.#traces.ended(run.generation.sequence, finish);
     const { cachedTokens, generated } = run.generation.sequence;
     this.#tokens.cached += cachedTokens;
     if (generated > 0) this.#answerTokens += ANSWER_WEIGHT * (generated - this.#answerTokens);
@@ -330,8 +381,10 @@ export class Engine {
   /** Gives a run up; false when there is none. */
   #drop(requestId: string, reason: Error): boolean {
     const generation = this.#runs.drop(requestId, reason);
-    if (generation !== undefined) this.#scheduler.end(generation.sequence);
-    return generation !== undefined;
+    if (generation === undefined) return false;
+    this.#scheduler.end(generation.sequence);
+    this.#traces.dropped(generation.sequence, reason);
+    return true;
   }
 
   #checkPages(): void {

@@ -2,7 +2,15 @@ import { randomUUID } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type ApiKey, type ClusterStatus, createLogger, type Logger, loadConfig } from "@rhone/common";
+import {
+  type ApiKey,
+  type ClusterStatus,
+  createLogger,
+  type Logger,
+  loadConfig,
+  NO_TRACING,
+  type Tracing,
+} from "@rhone/common";
 import { behindSpace, type GrammarSource, writeLenient } from "@rhone/grammar";
 import type { Limits } from "../admission/caller.js";
 import { IdempotencyRecords } from "../admission/idempotency-records.js";
@@ -42,12 +50,18 @@ export interface FakeOptions {
   readonly pingWholeAnswers?: boolean;
   /** Default: 1,000. */
   readonly sendTimeoutMs?: number;
+  /** Default: true. */
+  readonly vllmMetrics?: boolean;
   /** Default: 5,000. */
   readonly requestTimeoutMs?: number;
   /** Default: a folder that is removed when the server closes. */
   readonly storage?: ObjectStorage;
   /** Default: a silent one. */
   readonly logger?: Logger;
+  /** Default: true. */
+  readonly requestLog?: boolean;
+  /** Default: none. */
+  readonly tracing?: Tracing;
 }
 
 /** Settings of the fake gateway: small limits, so that tests exceed them cheaply. */
@@ -72,7 +86,9 @@ const configOf = ({ keys, keysCommand, defaultLimits, answersBytes, ...times }: 
       RHONE_PIPELINE_WAIT_MS: String(times.pipelineWaitMs ?? 0),
       RHONE_PING_INTERVAL_MS: String(times.pingIntervalMs ?? 0),
       RHONE_PING_WHOLE_ANSWERS: String(times.pingWholeAnswers ?? false),
+      RHONE_VLLM_METRICS: String(times.vllmMetrics ?? true),
       ...(answersBytes !== undefined && { RHONE_ANSWERS_BYTES: String(answersBytes) }),
+      RHONE_REQUEST_LOG: String(times.requestLog ?? true),
       RHONE_TOKENS_PER_MINUTE: String(defaultLimits?.tokens ?? 0),
     },
     [],
@@ -100,6 +116,10 @@ export function fakeGateway(script?: Script, state?: ClusterStatus["state"], opt
     models: [model, ...more].map((text) => ({ text, grammars: fakeGrammars })),
     client: cluster,
     cluster,
+    records: {
+      depths: async (queues) => queues.map(() => ({ waiting: 0, taken: 0, oldestMs: 0 })),
+      gateways: async () => [{ id: "g1", address: "10.0.0.9:8080" }],
+    },
     storage: options.storage ?? new DiskStorage(folder),
     keys: { get: async (id) => keys.find((key) => key.id === id) ?? null, count: async () => keys.length },
     limits: new RateLimits({ requests: memoryBudgets(), tokens: memoryBudgets() }),
@@ -109,6 +129,7 @@ export function fakeGateway(script?: Script, state?: ClusterStatus["state"], opt
     openResponses: new OpenResponses(redis as unknown as OpenSet),
     takeLease: options.takeLease ?? (async () => null),
     clusterSecret: CLUSTER_SECRET,
+    tracing: options.tracing ?? NO_TRACING,
     logger: options.logger ?? createLogger({ service: "gateway", level: "silent" }),
   });
   gateway.app.addHook("onClose", () => rm(folder, { recursive: true, force: true }));
