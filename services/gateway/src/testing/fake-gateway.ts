@@ -49,6 +49,8 @@ export interface FakeOptions {
   /** Default: 0, no request waits for a pipeline. */
   readonly pipelineWaitMs?: number;
   readonly pingWholeAnswers?: boolean;
+  /** Default: 1,000. */
+  readonly sendTimeoutMs?: number;
   /** Default: true. */
   readonly console?: boolean;
   /** Default: true. */
@@ -75,7 +77,7 @@ const configOf = ({ keys, keysCommand, defaultLimits, answersBytes, ...times }: 
       RHONE_CONSOLE: String(times.console ?? true),
       RHONE_LIVE_READERS: "2",
       RHONE_REQUEST_TIMEOUT_MS: String(times.requestTimeoutMs ?? 5000),
-      RHONE_SEND_TIMEOUT_MS: "1000",
+      RHONE_SEND_TIMEOUT_MS: String(times.sendTimeoutMs ?? 1000),
       RHONE_BODY_LIMIT_BYTES: "4096",
       RHONE_FILE_LIMIT_BYTES: "8192",
       RHONE_FILES_PER_KEY: "5",
