@@ -16,9 +16,9 @@ const LOG_MARGIN_S = 10;
  * A claim frees its key after this time when its gateway has died before the request generated: repeats are refused
  * until then. Longer than a gateway hangs before it is killed.
  */
-export const CLAIM_TTL_S = 12;
+export const CLAIM_TTL_S = 6;
 /** While its gateway lives a claim is renewed this often: an upload, or a prompt that waits, may take minutes. */
-const RENEW_MS = 3000;
+const RENEW_MS = 1500;
 
 export interface ClaimOptions extends ClaimedKey {
   readonly records: IdempotencyRecords;
