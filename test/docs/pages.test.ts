@@ -51,10 +51,14 @@ test.each(pages)("%s: its sequence diagrams have no semicolon", (page) => {
   expect(diagrams.flatMap(([, text = ""]) => text.split("\n").filter((line) => line.includes(";")))).toEqual([]);
 });
 
-test("docs/README.md names every page of docs/", () => {
-  const named = linksOf("docs/README.md").map(([file]) => file);
+test("docs/README.md names every page of docs/, and the README of a folder there the pages beside it", () => {
+  const indexOf = (page: string): string => {
+    const own = join(dirname(page), "README.md");
+    return own !== page && pages.includes(own) ? own : "docs/README.md";
+  };
   const all = pages.filter((page) => page.startsWith("docs/") && page !== "docs/README.md");
-  expect(named).toEqual(expect.arrayContaining(all));
+  const unnamed = all.filter((page) => !linksOf(indexOf(page)).some(([file]) => file === page));
+  expect(unnamed).toEqual([]);
 });
 
 test("DECISIONS/README.md lists the decisions of every topic in their order, superseded ones struck through", () => {
