@@ -33,7 +33,21 @@ async function metricsTables(page) {
     const { createMetrics } = await built(`services/${service}/dist/metrics.js`);
     tables[service] = metricsTable(createMetrics().registry.getMetricsAsArray(), advice);
   }
+  tables.vllm = await vllmTable();
   return tables;
+}
+
+/** The names of vLLM's that a gateway serves, from a page of them. */
+async function vllmTable() {
+  const { createMetrics } = await built("services/gateway/dist/metrics.js");
+  const { VllmNames } = await built("services/gateway/dist/monitoring/vllm-names.js");
+  const page = await new VllmNames(createMetrics()).page([]);
+  const families = page.matchAll(/^# HELP (\S+) (.*)\n# TYPE \S+ (\S+)$/gm);
+  const rows = [...families].map(([, name, help, type]) => {
+    const ours = /^As (\w+): /.exec(help)?.[1];
+    return [`\`${name}\``, type, ours === undefined ? sentence(help) : `\`${ours}\``];
+  });
+  return table(["vLLM's name", "Type", "What it is here"], rows);
 }
 
 /** The last column of a page's tables, by metric. */

@@ -1,6 +1,8 @@
+import { VERSION } from "@rhone/common";
 import { Command } from "commander";
 import { addBatchCommands } from "./commands/batch.js";
 import { addBenchCommands } from "./commands/bench.js";
+import { addCertificateCommand } from "./commands/certificate.js";
 import { addDeviceCommands } from "./commands/device.js";
 import { addDrainCommand } from "./commands/drain.js";
 import { addFilesCommands } from "./commands/files.js";
@@ -26,7 +28,7 @@ Environment:  RHONE_HOME (data directory), RHONE_API_KEY, REDIS_URL, HF_ENDPOINT
 
 /** The whole command line. `signal` ends a running command; wrong usage throws CommanderError. */
 export function createProgram(signal: AbortSignal): Command {
-  const program = new Command("rhone").description(ABOUT).version("0.1.0", "-V, --version", "print the version");
+  const program = new Command("rhone").description(ABOUT).version(VERSION, "-V, --version", "print the version");
   program.helpOption("-h, --help", "print this help").helpCommand("help [command]", "print the help of a command");
   program.exitOverride().showHelpAfterError("Add --help for usage.");
   program.configureOutput({ outputError: (text, write) => write(text + modelHint(text)) });
@@ -43,6 +45,7 @@ export function createProgram(signal: AbortSignal): Command {
   addKeysCommands(program, signal);
   addTokenCommands(program, signal);
   addMembersCommands(program, signal);
+  addCertificateCommand(program, signal);
   addDrainCommand(program, signal);
   addJoinCommand(program, signal);
   addLeaveCommand(program, signal);

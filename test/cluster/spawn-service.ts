@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { type Machine, thisMachine } from "./machine.js";
 
 export interface SpawnedService {
+  readonly pid: number;
   /** host:port of each listener, by name, as its log has them. */
   readonly addresses: Readonly<Record<string, string>>;
   /** The lines of its log so far. */
@@ -59,5 +60,5 @@ export async function spawnService(
       })
       .once("close", () => reject(new Error(`the ${service} ended:\n${log.join("\n")}`)));
   });
-  return { addresses: addresses ?? { http: http ?? "" }, log, stop };
+  return { pid: child.pid ?? 0, addresses: addresses ?? { http: http ?? "" }, log, stop };
 }

@@ -105,7 +105,8 @@ async function restartOne(name: string, context: CommandContext): Promise<void> 
   const before = await standing(context);
   const isOf = (each: RecordedProcess): boolean => each.name === name;
   const old = (await runningCluster(dataDir)).services.filter(isOf);
-  for (const each of old) askToEnd(each);
+  // A gateway that still finishes its streams would break them off when it is asked again.
+  for (const each of old) if (each.isEnding !== true) askToEnd(each);
   const isOld = ({ pid }: RecordedProcess): boolean => old.some((each) => each.pid === pid);
   const isReplaced = async (): Promise<boolean> => {
     const now = (await readClusterRecord(dataDir))?.services.filter(isOf) ?? [];

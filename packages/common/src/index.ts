@@ -1,9 +1,10 @@
-export { type ApiKey, apiKeyIdOf, apiKeyNameSchema, isSecretOf, newApiKey } from "./api-keys/api-key.js";
+export { type ApiKey, apiKeyIdOf, apiKeyNameSchema, apiKeyOf, isSecretOf, newApiKey } from "./api-keys/api-key.js";
 export { ApiKeyStore } from "./api-keys/api-key-store.js";
 export {
   anonymousStatus,
   type ClusterStatus,
   checkClusterStatus,
+  type DraftCounts,
   type PipelineState,
   type Preparing,
   parseClusterStatus,
@@ -115,6 +116,7 @@ export {
   type Finish,
   type GenerationEvent,
   ordinalAfter,
+  type Timings,
   type Usage,
 } from "./queue/generation-event.js";
 export {
@@ -147,6 +149,8 @@ export {
   cancelledKey,
   eventsChannel,
   FINISHED_LOG_TTL_S,
+  GATEWAYS_KEY,
+  gatewayKey,
   handedKey,
   idempotentKey,
   type JobQueue,
@@ -190,4 +194,5 @@ export { FairWaiters } from "./threads/fair-waiters.js";
 export { type Served, serveThread, ThreadSpent } from "./threads/serve-thread.js";
 export { SharedThread } from "./threads/shared-thread.js";
 export { unlessAborted } from "./threads/unless-aborted.js";
+export { VERSION } from "./version.js";
 export { createFile, removeLeft, replaceFile } from "./whole-file.js";

@@ -81,7 +81,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   const security = openSecurity(config, logger);
   shutdown.add("security", () => security.close());
   const id = randomUUID().slice(0, 8); // frames of an earlier process with the same name must not pass for this one's
-  const metrics = createMetrics();
+  const metrics = createMetrics(model.served.name);
   const parts: Parts = { ...options, id, security, shape: kvShape(options), metrics };
   const startedAtMs = Date.now();
 
@@ -132,7 +132,13 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     tellStanding({ pipeline, registry, model: model.served.name });
   });
   shutdown.add("status", () => publisher.close());
-  metrics.observe(() => engine.counts);
+  metrics.observe(() => ({
+    counts: engine.counts,
+    lanes: engine.lanes,
+    state: pipeline.state,
+    stages: pipeline.epoch?.stages ?? 0,
+    workers: registry.members.map((member) => member.status()),
+  }));
 
   const operations = await OperationsServer.open({
     host: config.host,
@@ -200,6 +206,7 @@ function createEngine({ config, model, shape, metrics, logger }: Parts, log: Tok
     maxDrafts: config.speculate,
     recoveryTimeoutMs: config.recoveryTimeout * 1000,
     rules: { contextLength: served.contextLength, vocabSize: served.vocabSize, endTokens, pieces },
+    activationBytes: model.activationBytes(config.activationType),
     log,
     metrics,
     logger,

@@ -3,6 +3,7 @@ import {
   booleanSchema,
   type ConfigOf,
   ggmlDirSetting,
+  hostSchema,
   hostSetting,
   hungAfterSetting,
   logLevelSetting,
@@ -32,7 +33,20 @@ export const gatewaySettings = {
   opsless: {
     env: "RHONE_OPSLESS",
     schema: booleanSchema.default(false),
-    doc: "true = do not serve /metrics and /status on the HTTP port.",
+    doc: "true = do not serve /metrics, /metrics/targets and /status on the HTTP port.",
+  },
+  vllmMetrics: {
+    env: "RHONE_VLLM_METRICS",
+    schema: booleanSchema.default(true),
+    doc:
+      "true = /metrics has the series of vLLM's dashboards, autoscalers and endpoint pickers, too, under their names; " +
+      "false = Rhone's own alone.",
+  },
+  advertiseHost: {
+    env: "RHONE_ADVERTISE_HOST",
+    schema: hostSchema.optional(),
+    doc: "Host name at which Prometheus reaches this gateway, for /metrics/targets.",
+    defaultText: "--host, or this machine's name where that is every interface",
   },
   redisUrl: redisUrlSetting,
   ...redisFileSettings,

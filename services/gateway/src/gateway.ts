@@ -26,6 +26,9 @@ import { tokenize } from "./http/routes/tokenize.js";
 import { buildServer } from "./http/server.js";
 import { createMetrics } from "./metrics.js";
 import { type GatewayModel, ServedModels } from "./models/served-models.js";
+import type { ClusterRecords } from "./monitoring/cluster-records.js";
+import { ClusterView } from "./monitoring/cluster-view.js";
+import { MetricsPages } from "./monitoring/metrics-pages.js";
 import type { ClusterState } from "./queue/cluster-state.js";
 import type { GenerationClient } from "./queue/generation-client.js";
 import { BackgroundResponses } from "./responses/background-responses.js";
@@ -39,6 +42,7 @@ export interface Surroundings {
   readonly models: readonly GatewayModel[];
   readonly client: GenerationClient;
   readonly cluster: ClusterState;
+  readonly records: ClusterRecords;
   readonly storage: ObjectStorage;
   readonly keys: Pick<ApiKeyStore, "get" | "count">;
   readonly limits: RateLimits;
@@ -63,11 +67,14 @@ export function assembleGateway(
   const { requestsPerMinute: requests, tokensPerMinute: tokens } = config;
   const metrics = createMetrics();
   const store = new FileStore(storage);
+  const served = new ServedModels(opened, outside.cluster, { waitMs: config.pipelineWaitMs });
+  const view = new ClusterView({ ...outside, models: served });
   const parts = {
     ...config,
     ...outside,
-    models: new ServedModels(opened, outside.cluster, { waitMs: config.pipelineWaitMs }),
+    models: served,
     metrics,
+    pages: new MetricsPages({ metrics, view, vllmNames: config.vllmMetrics }),
     answers: new AnswerRoom({ most: config.answersBytes, withinMs: config.turnWaitMs, metrics }),
     files: store,
     quota: new FileQuota(store, { files: config.filesPerKey, bytes: config.fileBytesPerKey }),

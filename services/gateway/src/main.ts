@@ -1,4 +1,5 @@
 import type { AddressInfo } from "node:net";
+import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   ApiKeyStore,
@@ -6,6 +7,7 @@ import {
   explainBindError,
   givenSocket,
   hostPort,
+  isEveryInterface,
   type ListeningSocket,
   type Logger,
   openRedis,
@@ -25,6 +27,8 @@ import { assembleGateway } from "./gateway.js";
 import { drain } from "./http/drain.js";
 import { KeptTexts } from "./kept/kept-texts.js";
 import { openModels } from "./models/open-models.js";
+import { redisClusterRecords } from "./monitoring/cluster-records.js";
+import { GatewayAnnouncer } from "./monitoring/gateway-announcer.js";
 import { redisClusterState } from "./queue/cluster-state.js";
 import { RedisGenerationClient } from "./queue/redis-generation-client.js";
 import { OpenResponses } from "./responses/open-responses.js";
@@ -110,6 +114,7 @@ await serviceMain(
       models,
       client,
       cluster: redisClusterState(redis),
+      records: redisClusterRecords(redis),
       storage,
       keys: new ApiKeyStore(redis),
       limits: redisRateLimits(redis),
@@ -139,7 +144,12 @@ await serviceMain(
     await app.ready();
     app.swagger();
     await listen(app, config, await given);
-    const http = hostPort(host, (app.server.address() as AddressInfo).port);
+    const { port } = app.server.address() as AddressInfo;
+    const http = hostPort(host, port);
+    const { advertiseHost = isEveryInterface(host) ? hostname() : host } = config;
+    const place = { id: gatewayId, address: hostPort(advertiseHost, port) };
+    const announcer = new GatewayAnnouncer({ redis, place, logger });
+    shutdown.add("address", () => announcer.close());
     shutdown.add("batches", () => batchRunner.close());
     batchRunner.start();
     shutdown.add("responses", () => background.close());

@@ -1,11 +1,15 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 
-/** Every metric of a shard-worker. */
+/** Every metric of a shard-worker. Each series says which model it serves, once it knows. */
 export function createMetrics() {
   const registry = new Registry();
+  registry.setDefaultLabels({ model_name: "" });
   const registers = [registry];
   return {
     registry,
+    serves: (model: string): void => {
+      registry.setDefaultLabels({ model_name: model });
+    },
     steps: new Counter({ name: "rhone_worker_steps_total", help: "Steps that ran.", registers }),
     failures: new Counter({ name: "rhone_worker_step_failures_total", help: "Steps that failed.", registers }),
     rows: new Counter({
@@ -17,6 +21,20 @@ export function createMetrics() {
     idleSeconds: new Counter({
       name: "rhone_worker_idle_seconds_total",
       help: "Time spent waiting for a frame.",
+      registers,
+    }),
+    sendSeconds: new Histogram({
+      name: "rhone_worker_send_seconds",
+      help:
+        "Time from handing a frame of activations or results to the connection until that had passed it on: the hop's " +
+        "sending half, waits for a receiver that is behind included.",
+      buckets: [0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1],
+      registers,
+    }),
+    info: new Gauge({
+      name: "rhone_worker_info",
+      help: "1, with the worker's id and the stage that it is; `spare` without one.",
+      labelNames: ["worker", "stage"] as const,
       registers,
     }),
     sentBytes: new Counter({

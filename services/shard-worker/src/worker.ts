@@ -113,6 +113,7 @@ export async function startShardWorker({
     heartbeats,
     onMessage: (message, answer) => {
       standing.heard(message);
+      if (message.standing?.model) metrics.serves(message.standing.model);
       obey(message, (answered) => {
         standing.answered(answered);
         answer(answered);

@@ -7,6 +7,7 @@ import { mixed } from "./mixed.js";
 import { overhead } from "./overhead.js";
 import { prefix } from "./prefix.js";
 import { scale } from "./scale.js";
+import { scrapes } from "./scrapes.js";
 import { soak } from "./soak.js";
 import { speculate } from "./speculate.js";
 import { sweep } from "./sweep.js";
@@ -22,6 +23,7 @@ export const SCENARIOS: readonly Scenario[] = [
   speculate,
   overhead,
   scale,
+  scrapes,
   heldUp,
   chaos,
   soak,

@@ -10,6 +10,7 @@ import type { BatchBenchFigures } from "./batch.js";
 import type { MixedFigures } from "./mixed.js";
 import type { PrefixFigures } from "./prefix.js";
 import type { ScaleFigures } from "./scale.js";
+import type { ScrapesFigures } from "./scrapes.js";
 import type { SpeculateFigures } from "./speculate.js";
 import type { SweepPoint } from "./sweep-turn.js";
 import type { WindowFigures } from "./window.js";
@@ -245,6 +246,21 @@ describe("overhead", () => {
   it("is void when an answer is not what was asked for", async () => {
     const failed = run("overhead", values, { fault: () => "error-chunk" });
     await expect(failed).rejects.toThrowError(expect.objectContaining({ code: "MEASUREMENT_VOID" }));
+  });
+});
+
+describe("scrapes", () => {
+  it("reads the pages of a gateway, a coordinator and a worker, alone and while streams decode", async () => {
+    const values = { streams: 2, promptTokens: 4, every: 5, turns: 2, seconds: 0.05 };
+    const { figures, tables } = await run<ScrapesFigures>("scrapes", values);
+    expect(figures.pages.map(({ process }) => process)).toEqual(["gateway", "coordinator", "worker"]);
+    for (const { bytes, idleMs, busyMs } of figures.pages) {
+      expect(bytes).toBeGreaterThan(0);
+      expect(idleMs.p50).toBeGreaterThan(0);
+      expect(busyMs.p50).toBeGreaterThan(0);
+    }
+    expect(figures.itlP50Ratio).toBeGreaterThan(0);
+    expect(tables.map(({ rows }) => rows.length)).toEqual([3, 2]);
   });
 });
 

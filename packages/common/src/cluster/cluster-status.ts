@@ -101,6 +101,16 @@ const tokenCountsSchema = z.object({
 });
 export type TokenCounts = Parsed<typeof tokenCountsSchema>;
 
+/** What was guessed ahead since the coordinator started. */
+const draftCountsSchema = z.object({
+  /** Times at which a sequence had drafts in a step. */
+  rounds: z.number(),
+  /** Tokens guessed, and how many of them were right, by their place behind the known token, from 0. */
+  guessed: z.array(z.number()),
+  right: z.array(z.number()),
+});
+export type DraftCounts = Parsed<typeof draftCountsSchema>;
+
 /** What a coordinator publishes each second; /ready, /v1/models and `rhone status` are answered from it. */
 const clusterStatusSchema = z.object({
   /** Absent = 1, the only version so far. A new optional field keeps the version, a change of meaning raises it. */
@@ -140,6 +150,10 @@ const clusterStatusSchema = z.object({
     limit: z.number(),
   }),
   tokens: tokenCountsSchema,
+  /** Absent from a coordinator that does not say, as the next. */
+  drafts: draftCountsSchema.exactOptional(),
+  /** Sequences that lost their pages to others, since the coordinator started. */
+  evictions: z.number().exactOptional(),
 });
 export type ClusterStatus = Parsed<typeof clusterStatusSchema>;
 

@@ -1,7 +1,10 @@
-import { collectDefaultMetrics, Histogram, Registry } from "prom-client";
+import { collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { VERSION } from "../version.js";
 
-/** Metrics that every process has. Node's own are in it once the process runs as a service: `collectNodeMetrics`. */
+/** Metrics of our own that every process has. */
 export const processRegistry = new Registry();
+/** Node's, once the process runs as a service. */
+const nodeRegistry = new Registry();
 
 /** A turn counts as long above this: two streams' worth of the usual gap between tokens. */
 export const LONG_TURN_MS = 200;
@@ -13,15 +16,36 @@ export const longTurnSeconds = new Histogram({
   registers: [processRegistry],
 });
 
+new Gauge({
+  name: "rhone_build_info",
+  help: "1, with the release of Rhone and the version of Node that run.",
+  labelNames: ["version", "node"] as const,
+  registers: [processRegistry],
+}).set({ version: VERSION, node: process.version }, 1);
+
 /** How often the event loop's delay is read; every 10 ms, as by default, costs 0.3 % of a core. */
 const PRECISION_MS = 20;
+/** Node's metrics are read at most this often: its open files are a folder, its memory a file. */
+const NODE_FRESH_MS = 1000;
 
-/** Node's `process_*` and `nodejs_*`, event-loop delay since the last scrape among them. Once per process. */
+/** Node's `process_*` and `nodejs_*`, event-loop delay since the last reading among them. Once per process. */
 export function collectNodeMetrics(): void {
-  collectDefaultMetrics({ register: processRegistry, eventLoopMonitoringPrecision: PRECISION_MS });
+  collectDefaultMetrics({ register: nodeRegistry, eventLoopMonitoringPrecision: PRECISION_MS });
+}
+
+let nodePage: Promise<string> = Promise.resolve("");
+let readAtMs = Number.NEGATIVE_INFINITY;
+
+function nodeMetrics(): Promise<string> {
+  const now = performance.now();
+  if (now - readAtMs < NODE_FRESH_MS) return nodePage;
+  readAtMs = now;
+  nodePage = nodeRegistry.metrics();
+  return nodePage;
 }
 
 /** The metrics of every process and of the service, in Prometheus' text format. */
 export async function metricsPage(registry: Registry): Promise<string> {
-  return `${await registry.metrics()}\n${await processRegistry.metrics()}`;
+  const pages = await Promise.all([registry.metrics(), processRegistry.metrics(), nodeMetrics()]);
+  return pages.join("\n");
 }

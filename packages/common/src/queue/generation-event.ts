@@ -24,6 +24,14 @@ const usageSchema = z.object({
 });
 export type Usage = Parsed<typeof usageSchema>;
 
+const ms = z.number().min(0);
+/**
+ * How long a sequence waited for its first step, had its prompt computed, and drew tokens behind the first, at the
+ * coordinator that ended it. The first is from the gateway's clock to the coordinator's, the others by one clock.
+ */
+const timingsSchema = z.object({ queuedMs: ms, prefillMs: ms, decodeMs: ms });
+export type Timings = Parsed<typeof timingsSchema>;
+
 const finishSchema = z.discriminatedUnion("reason", [
   /** `matched`: the stop string or the end token. */
   z.object({ reason: z.literal("stop"), matched: z.union([z.string(), count]) }),
@@ -67,6 +75,8 @@ const generationEventSchema = z.object({
   finish: finishSchema.exactOptional(),
   /** With `finish`. */
   usage: usageSchema.exactOptional(),
+  /** With `finish`, of a sequence of which a step ran. */
+  timings: timingsSchema.exactOptional(),
 });
 export type GenerationEvent = Parsed<typeof generationEventSchema>;
 

@@ -89,3 +89,9 @@ export const statusKey = (coordinatorId: string): string => `${REDIS_PREFIX}:sta
 
 /** Set: ids of coordinators that may have a status. */
 export const COORDINATORS_KEY = `${REDIS_PREFIX}:coordinators`;
+
+/** Key: host:port of a gateway's HTTP server, with a short time to live. */
+export const gatewayKey = (gatewayId: string): string => `${REDIS_PREFIX}:gateway:${gatewayId}`;
+
+/** Set: ids of gateways that may have an address. */
+export const GATEWAYS_KEY = `${REDIS_PREFIX}:gateways`;

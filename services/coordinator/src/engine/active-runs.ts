@@ -1,5 +1,6 @@
 import type { Sequence } from "../scheduler/sequence.js";
 import type { Generation } from "./generation.js";
+import { PhaseTimes } from "./phase-times.js";
 
 /** Node's timers hold at most 2^31 - 1 ms. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
@@ -7,6 +8,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** One request from its job's arrival until its last event is written. */
 export class Run {
   readonly generation: Generation;
+  readonly times: PhaseTimes;
   /** Settles with the run; see Engine.run. */
   readonly done: Promise<void>;
   resolve!: () => void;
@@ -14,8 +16,9 @@ export class Run {
   #finished = false;
   #deadline: NodeJS.Timeout | undefined;
 
-  constructor(generation: Generation) {
+  constructor(generation: Generation, times = new PhaseTimes()) {
     this.generation = generation;
+    this.times = times;
     this.done = new Promise((resolve, reject) => {
       this.resolve = resolve;
       this.reject = reject;
@@ -42,8 +45,8 @@ export class Run {
 export class ActiveRuns {
   readonly #runs = new Map<string, Run>();
 
-  start(generation: Generation): Run {
-    const run = new Run(generation);
+  start(generation: Generation, times?: PhaseTimes): Run {
+    const run = new Run(generation, times);
     this.#runs.set(generation.requestId, run);
     return run;
   }

@@ -1,6 +1,7 @@
 import { type ErrorCode, type Finish, type GenerationJob, type Logger, RhoneError } from "@rhone/common";
 import type { rhone } from "@rhone/proto";
 import type { Metrics } from "../metrics.js";
+import type { LaneCounts } from "../scheduler/lane-counts.js";
 import type { MicroBatch, SpanOutcome } from "../scheduler/micro-batch.js";
 import type { HeldLinks } from "../scheduler/pages/held-links.js";
 import {
@@ -17,7 +18,9 @@ import type { EventLog } from "../token-log/token-log.js";
 import { decodeResult, decodeTimes, type SpanAnswer } from "../wire/decode-result.js";
 import { encodeStep } from "../wire/encode-step.js";
 import { ActiveRuns, type Run } from "./active-runs.js";
+import { DraftTally } from "./draft-tally.js";
 import { failure, Generation, type GenerationRules, refusalOf } from "./generation.js";
+import { PhaseTimes } from "./phase-times.js";
 import { StepMeter } from "./step-meter.js";
 
 /** A pipeline that is ready: frames sent through it come back in order as results. */
@@ -37,6 +40,8 @@ export interface EngineOptions extends SchedulerOptions {
   readonly rules: GenerationRules;
   readonly log: EventLog;
   readonly metrics: Metrics;
+  /** Bytes of a row of activations between stages; 0 when absent. */
+  readonly activationBytes?: number;
   readonly logger: Logger;
   /** Milliseconds on a monotonic clock; the performance clock when absent. */
   readonly now?: () => number;
@@ -58,6 +63,7 @@ export class Engine {
   readonly #meter: StepMeter;
   readonly #runs = new ActiveRuns();
   readonly #tokens = { prompt: 0, cached: 0, generated: 0, drafted: 0, accepted: 0 };
+  readonly #drafts = new DraftTally();
   /** Tokens of an answer, of which the latest count most. */
   #answerTokens = FIRST_ANSWER_TOKENS;
   #link: StepLink | null = null;
@@ -71,12 +77,17 @@ export class Engine {
   constructor(options: EngineOptions) {
     this.#options = options;
     this.#scheduler = new Scheduler(options);
-    this.#meter = new StepMeter(options.metrics);
+    this.#meter = new StepMeter(options.metrics, options.activationBytes);
   }
 
   get counts() {
     const { pages, running, waiting, evictions } = this.#scheduler;
-    return { pages, running, waiting, evictions, tokens: { ...this.#tokens } };
+    return { pages, running, waiting, evictions, tokens: { ...this.#tokens }, drafts: this.#drafts.counts };
+  }
+
+  /** Sequences by lane. */
+  get lanes(): LaneCounts {
+    return this.#scheduler.lanes;
   }
 
   /** Sequences that ran when their pipeline was lost, here or in another coordinator, and have had no token since. */
@@ -110,7 +121,7 @@ export class Engine {
     if (active !== undefined) return active.done;
     const { rules } = this.#options;
     const sequence = this.#scheduler.arrive(job, recorded.tokens);
-    const run = this.#runs.start(new Generation({ sequence, rules, recorded }));
+    const run = this.#start(sequence, recorded);
     this.#tokens.prompt += sequence.promptLength;
     const refusal = refusalOf(sequence, rules);
     if (refusal !== null) this.#end(run, refusal);
@@ -120,6 +131,14 @@ export class Engine {
       this.#pumpSoon();
     }
     return run.done;
+  }
+
+  /** Of a sequence that another coordinator began, nobody knows all times. */
+  #start(sequence: Sequence, recorded: RecordedGeneration): Run {
+    const { rules } = this.#options;
+    const times = new PhaseTimes();
+    const timings = () => (recorded.tokens.length > 0 ? null : times.endingAt(this.#now()));
+    return this.#runs.start(new Generation({ sequence, rules, recorded, timings }), times);
   }
 
   cancel(requestId: string): void {
@@ -216,7 +235,7 @@ export class Engine {
     }
     const { batch, sentAt } = entry;
     const timings = result.timings ?? [];
-    const { events, outcomes } = this.#read(decodeResult(batch, result, this.#options.rules.vocabSize));
+    const { events, outcomes } = this.#read(decodeResult(batch, result, this.#options.rules.vocabSize), returnedAt);
     this.#scheduler.complete(batch, outcomes, decodeTimes(timings, returnedAt - sentAt));
     this.#meter.recorded({ batch, sentAt, returnedAt, recordedAt: this.#now(), timings });
     if (this.#inFlight.length === 0) this.#settled?.();
@@ -258,22 +277,34 @@ export class Engine {
       const step = this.#link.send(encodeStep(batch, rules.endTokens));
       const sentAt = this.#now();
       this.#inFlight.push({ step, batch, sentAt });
+      this.#began(batch, sentAt);
       this.#meter.decided(batch, sentAt - startedAt);
     }
   }
 
+  #began(batch: MicroBatch, now: number): void {
+    for (const { sequence } of batch.spans) {
+      if (sequence.generated === 0) this.#runs.of(sequence)?.times.began(now, sequence.job.arrivedAtMs);
+    }
+  }
+
   /** The events and the outcomes of a step's spans; spans whose requests ended meanwhile have none. */
-  #read(answers: readonly SpanAnswer[]): { readonly events: LoggedEvent[]; readonly outcomes: SpanOutcome[] } {
+  #read(
+    answers: readonly SpanAnswer[],
+    returnedAt: number,
+  ): { readonly events: LoggedEvent[]; readonly outcomes: SpanOutcome[] } {
     const events: LoggedEvent[] = [];
     const outcomes: SpanOutcome[] = [];
     for (const answer of answers) {
       const { span, tokens } = answer;
       const run = this.#runs.of(span.sequence);
       if (run === undefined) continue;
+      if (tokens.length > 0) run.times.drew(returnedAt);
       const taken = run.generation.advance(answer);
       for (const event of taken) events.push({ owner: span.sequence.job, event });
       if (tokens.length > 0) {
         this.#tokens.drafted += span.drafts.length;
+        this.#drafts.add(span.drafts.length, tokens.length - 1);
         this.#tokens.accepted += tokens.length - 1;
         this.#tokens.generated += taken.length;
       }

@@ -3,6 +3,7 @@ import {
   type Finish,
   type GenerationEvent,
   type GenerationJob,
+  type Timings,
   type TokenLogprob,
   type Usage,
   unpackBias,
@@ -31,6 +32,7 @@ export class Generation {
   readonly #detokenizer: Detokenizer;
   readonly #stops: StopMatcher;
   readonly #embedding: PromptEmbedding | null;
+  readonly #timings: () => Timings | null;
   /** The text begins with a space that no stop string may match. */
   #hidesSpace: boolean;
   #generated = 0;
@@ -44,11 +46,14 @@ export class Generation {
     readonly sequence: Sequence;
     readonly rules: GenerationRules;
     readonly recorded: RecordedGeneration;
+    /** What its phases took when it ends now; null, or absent: it is not known. */
+    readonly timings?: () => Timings | null;
   }) {
     const { job } = options.sequence;
     const { tokens, ordinal, scored } = options.recorded;
     this.sequence = options.sequence;
     this.#rules = options.rules;
+    this.#timings = options.timings ?? (() => null);
     this.#ordinal = ordinal;
     this.#scored = scored;
     this.#detokenizer = new Detokenizer(options.rules.pieces, { special: !job.skipSpecialTokens });
@@ -164,8 +169,13 @@ export class Generation {
       ...(job.logprobs !== null && score !== undefined && { logprobs: [score] }),
       ...(promptLogprobs.length > 0 && { promptLogprobs }),
       ...(this.#embedding !== null && finish?.reason === "length" && { embedding: this.#embedding.toBase64() }),
-      ...(finish !== undefined && { finish, usage: this.#usage() }),
+      ...(finish !== undefined && this.#ending(finish)),
     };
+  }
+
+  #ending(finish: Finish): Pick<GenerationEvent, "finish" | "usage" | "timings"> {
+    const timings = this.#timings();
+    return { finish, usage: this.#usage(), ...(timings !== null && { timings }) };
   }
 
   #usage(): Usage {

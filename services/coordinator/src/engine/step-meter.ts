@@ -18,13 +18,16 @@ export interface RecordedStep {
 /** Tells the metrics what steps took. It observes; nothing depends on it. */
 export class StepMeter {
   readonly #metrics: Metrics;
+  /** Of a row, between stages. */
+  readonly #activationBytes: number;
   #stages = 0;
   /** Seconds of all stages together since the pipeline became ready. */
   #busy = 0;
   #idle = 0;
 
-  constructor(metrics: Metrics) {
+  constructor(metrics: Metrics, activationBytes = 0) {
     this.#metrics = metrics;
+    this.#activationBytes = activationBytes;
   }
 
   /** A pipeline is ready: the bubble ratio starts again. */
@@ -44,7 +47,11 @@ export class StepMeter {
     this.#metrics.steps.inc();
     this.#metrics.stepSeconds.observe({ phase: "run" }, ran);
     this.#metrics.stepSeconds.observe({ phase: "record" }, (recordedAt - returnedAt) / 1000);
-    if (batch.rows > 0 && timings.length > 0) this.#countStages(timings, ran);
+    if (batch.rows === 0 || timings.length === 0) return;
+    this.#countStages(timings, ran);
+    const sent = batch.rows * this.#activationBytes;
+    for (let stage = 0; stage + 1 < this.#stages; stage++)
+      this.#metrics.stageSentBytes.inc({ stage: String(stage) }, sent);
   }
 
   /** `ran`: seconds from sending the step to its result. */
@@ -58,9 +65,11 @@ export class StepMeter {
       metrics.stageBusySeconds.inc({ stage }, busy);
       metrics.stageIdleSeconds.inc({ stage }, idle);
       metrics.stageOverheadSeconds.inc({ stage }, overhead);
+      const queued = (queuedUs ?? 0) * MICRO;
+      metrics.stageQueuedSeconds.inc({ stage }, queued);
       this.#busy += busy + overhead;
       this.#idle += idle;
-      accounted += busy + overhead + (queuedUs ?? 0) * MICRO;
+      accounted += busy + overhead + queued;
     }
     // S stages have S + 1 hops, the first and the last to and from the coordinator.
     metrics.hopSeconds.observe(Math.max(0, ran - accounted) / (this.#stages + 1));

@@ -99,6 +99,8 @@ export class Pipeline implements RegistryListener, ServingPipeline {
   /** Stages of the current plan; 0 without one. */
   #plannedStages = 0;
   #everReady = false;
+  /** On the performance clock: when the last pipeline that was ready ended; null: one is ready, or none was. */
+  #overSince: number | null = null;
   #address = "";
 
   constructor(options: PipelineOptions) {
@@ -345,6 +347,8 @@ export class Pipeline implements RegistryListener, ServingPipeline {
     metrics.epochs.inc();
     if (this.#everReady) metrics.recoveries.inc();
     this.#everReady = true;
+    if (this.#overSince !== null) metrics.recoverySeconds.observe((performance.now() - this.#overSince) / 1000);
+    this.#overSince = null;
     epoch.signal.throwIfAborted();
     logger.info({ epoch: epoch.number, stages: epoch.stages }, "pipeline ready");
     this.#standing.become("ready", null);
@@ -355,6 +359,7 @@ export class Pipeline implements RegistryListener, ServingPipeline {
     const error = await epoch.over;
     clearInterval(watchdog);
     listener.lost(error);
+    this.#overSince = performance.now();
     metrics.losses.inc({ code: error.code });
     throw error;
   }

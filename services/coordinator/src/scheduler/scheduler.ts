@@ -6,6 +6,7 @@ import { StepCosts, type StepTimes } from "./budget/step-costs.js";
 import { TUNING } from "./budget/tuning.js";
 import { Speculation } from "./drafts/speculation.js";
 import { chooseGroupCount } from "./groups.js";
+import { countLanes, type LaneCounts } from "./lane-counts.js";
 import { type MicroBatch, MicroBatchBuilder, type SpanOutcome } from "./micro-batch.js";
 import { HeldLinks } from "./pages/held-links.js";
 import type { PageCounts } from "./pages/kv-pages.js";
@@ -98,6 +99,10 @@ export class Scheduler {
 
   get waiting(): number {
     return this.#waiting.size;
+  }
+
+  get lanes(): LaneCounts {
+    return countLanes(this.#epoch?.running ?? [], this.#waiting);
   }
 
   /** Sequences that ran when their pipeline was lost and have had no token since. */

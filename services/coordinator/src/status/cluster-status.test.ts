@@ -4,6 +4,7 @@ import { fakeModel } from "../testing/fake-model.js";
 import { clusterStatus, type StatusSources } from "./cluster-status.js";
 
 const tokens = { prompt: 9, cached: 1, generated: 5, drafted: 0, accepted: 0 };
+const drafts = { rounds: 2, guessed: [2, 1], right: [1, 0] };
 
 const sources: StatusSources = {
   coordinator: "c1",
@@ -19,7 +20,10 @@ const sources: StatusSources = {
   maxSequences: 64,
   pipeline: { state: "loading", reason: "2 workers are loading their layers", epochNumber: 3, detours: [0] },
   registry: { members: [fakeMember({ worker: "w0" }).member, fakeMember({ worker: "w1" }).member] },
-  engine: { counts: { pages: { total: 8, free: 5, cached: 1 }, running: 2, waiting: 3, tokens }, interrupted: 1 },
+  engine: {
+    counts: { pages: { total: 8, free: 5, cached: 1 }, running: 2, waiting: 3, evictions: 4, tokens, drafts },
+    interrupted: 1,
+  },
 };
 
 it("puts the state of every part into one value, at the time of the call", () => {
@@ -37,6 +41,8 @@ it("puts the state of every part into one value, at the time of the call", () =>
     pages: { size: 32, total: 8, free: 5, cached: 1 },
     sequences: { running: 2, waiting: 3, interrupted: 1, limit: 64 },
     tokens,
+    drafts,
+    evictions: 4,
   });
   expect(status.workers.map(({ worker }) => worker)).toEqual(["w0", "w1"]);
 });

@@ -20,14 +20,14 @@ export interface StatusSources {
   readonly maxSequences: number;
   readonly pipeline: Pick<Pipeline, "state" | "reason" | "epochNumber" | "detours">;
   readonly registry: Pick<WorkerRegistry, "members">;
-  readonly engine: { readonly counts: Omit<Engine["counts"], "evictions">; readonly interrupted: number };
+  readonly engine: Pick<Engine, "counts" | "interrupted">;
 }
 
 /** The coordinator's status at this moment. */
 export function clusterStatus(sources: StatusSources): ClusterStatus {
   const { coordinator, address, startedAtMs, model, kvType, activationType, activationBytes } = sources;
   const { pipeline, registry, engine } = sources;
-  const { pages, running, waiting, tokens } = engine.counts;
+  const { pages, running, waiting, tokens, drafts, evictions } = engine.counts;
   return {
     coordinator,
     address,
@@ -47,5 +47,7 @@ export function clusterStatus(sources: StatusSources): ClusterStatus {
     pages: { size: sources.pageSize, ...pages },
     sequences: { running, waiting, interrupted: engine.interrupted, limit: sources.maxSequences },
     tokens,
+    drafts,
+    evictions,
   };
 }

@@ -7,7 +7,7 @@ import { ModelWatch } from "../models/model-watch.js";
 import type { ServedModels } from "../models/served-models.js";
 import { readInput, validateInput } from "./batch-input.js";
 import { isProblem, parseBatchLine } from "./batch-line.js";
-import { addUsage, advance, type BatchEnding, type BatchRecord } from "./batch-record.js";
+import { addUsage, advance, type BatchEnding, type BatchRecord, isOver } from "./batch-record.js";
 import type { BatchStore } from "./batch-store.js";
 import { type InputSize, tooLarge } from "./input-size.js";
 import { type LineResult, type ResultLog, type ResultSummary, summarizeResults } from "./result-log.js";
@@ -90,11 +90,14 @@ export class BatchRun {
     this.#options.handover.addEventListener("abort", giveUp, { once: true });
     if (this.#options.handover.aborted) giveUp();
     const timer = setInterval(() => this.#tick(log), this.#options.tickMs);
+    const { batchLinesLeft } = this.#options.uses.metrics;
+    batchLinesLeft.inc(this.#linesLeft);
     try {
       await this.#check(log);
       const watch = this.#stop.signal.aborted ? undefined : await this.#watchModel();
       await this.#runLines(known.lines, log).finally(() => watch?.close());
     } finally {
+      batchLinesLeft.dec(this.#linesLeft);
       clearInterval(timer);
       this.#options.handover.removeEventListener("abort", giveUp);
       await this.#checking;
@@ -139,7 +142,14 @@ export class BatchRun {
       usage: addUsage(this.#record.usage, usage),
     };
     this.#changed = true;
-    this.#options.uses.metrics.batchLines.inc({ outcome: ok ? "ok" : "error" });
+    const { metrics } = this.#options.uses;
+    metrics.batchLines.inc({ outcome: ok ? "ok" : "error" });
+    metrics.batchLinesLeft.dec();
+  }
+
+  get #linesLeft(): number {
+    const { total, completed, failed } = this.#record.counts;
+    return total - completed - failed;
   }
 
   /** Takes over the counts of earlier owners. */
@@ -209,9 +219,12 @@ export class BatchRun {
 
   async #advance(status: BatchRecord["status"], changes: Partial<BatchRecord>): Promise<void> {
     this.#record = advance(this.#record, { status, changes });
-    await this.#options.uses.batches.save(this.#record);
-    const { id, counts } = this.#record;
-    this.#options.uses.logger.info({ batch: id, status, ...counts }, "batch advanced");
+    const { batches, metrics, logger } = this.#options.uses;
+    await batches.save(this.#record);
+    const { id, counts, createdAt } = this.#record;
+    if (isOver(this.#record)) metrics.batchesEnded.inc({ status });
+    if (status === "in_progress") metrics.batchWaitSeconds.observe(Math.max(0, Date.now() / 1000 - createdAt));
+    logger.info({ batch: id, status, ...counts }, "batch advanced");
   }
 
   #input(): AsyncGenerator<TextLine> {

@@ -64,9 +64,11 @@ export class BatchRunner {
 
   async #sweep(): Promise<void> {
     this.#clean();
-    if (!this.#hasRoom()) return;
+    if (!this.#hasRoom() && this.#running.size > 0) return;
     const open = await this.#options.uses.batches.openIds();
     this.#forgetOwners(new Set(open));
+    this.#countOpen(open); // also where batches are left to others
+    if (!this.#hasRoom()) return;
     let waiting = await this.#ownersOf(open.filter((id) => this.#mayTry(id)));
     while (this.#hasRoom()) {
       const next = this.#turns.next(waiting, (owner) => this.#hasPlace(owner));
@@ -74,6 +76,13 @@ export class BatchRunner {
       if (await this.#take(next.id)) this.#turns.hadTurn(next.owner);
       waiting = waiting.filter((batch) => batch !== next);
     }
+  }
+
+  #countOpen(open: readonly string[]): void {
+    const { batchesOpen, batchOldest } = this.#options.uses.metrics;
+    batchesOpen.set(open.length);
+    const oldestMs = open.reduce((least, id) => Math.min(least, madeAtMs(id)), Date.now());
+    batchOldest.set((Date.now() - oldestMs) / 1000);
   }
 
   /** Apart from the search, as it reads every record. */

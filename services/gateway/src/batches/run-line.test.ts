@@ -66,7 +66,7 @@ describe("a line", () => {
     const { run, metrics } = gateway();
     expect((await run({ prompt: "a" })).usage).toEqual({ promptTokens: 2, cachedTokens: 0, completionTokens: 2 });
     const text = await metrics.registry.metrics();
-    expect(text).toMatch(/^rhone_completion_tokens_total 2$/m);
+    expect(text).toMatch(/^rhone_completion_tokens_total\{model_name="tiny"\} 2$/m);
     expect(text).not.toMatch(/^rhone_requests_total/m);
   });
 

@@ -109,7 +109,7 @@ async function answerOf(
   const events = runRequest({
     ...generating(uses.client, { ...prepared, detached: false }),
     leaving: signal,
-    observers: [lineMetrics(uses.metrics, writer), held],
+    observers: [lineMetrics(uses.metrics, prepared), held],
   });
   return { body: await wholeAnswer(events, writer), usage: usageOf(writer.usage) };
 }

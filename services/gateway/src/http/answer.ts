@@ -72,7 +72,7 @@ async function run(answering: Answering, reply: FastifyReply, request: RoutedReq
     });
   // The client may ask again under its key, or resume the stream: generation does not end with its connection.
   const detached = claim !== null || (stream && resumable);
-  const observers: RunObserver[] = [requestMetrics(answering.metrics, request.route, writer)];
+  const observers: RunObserver[] = [requestMetrics(answering.metrics, request.route, request)];
   if (reservation !== null) observers.push(new TokenAccount({ reservation, jobs, detached }));
   if (stream && claim !== null) observers.push(claim);
   const attached = claim === null || stream ? leavingOf(reply) : undefined;

@@ -3,7 +3,7 @@ import type { Metrics } from "../metrics.js";
 
 /** What counting answers takes. */
 export interface AnswersUse {
-  readonly metrics: Pick<Metrics, "answered">;
+  readonly metrics: Pick<Metrics, "answered" | "answerSeconds">;
 }
 
 /** Of a request that no route takes, or that never becomes one. */
@@ -19,8 +19,11 @@ const endpointOf = ({ method, routeOptions: { url } }: FastifyRequest): string =
 
 /** Counts the answer once it is sent or breaks off. A client that left before it began got none. */
 export function countAnswer({ metrics }: AnswersUse, { raw }: FastifyReply, endpoint = NO_ENDPOINT): void {
+  const beganAt = performance.now();
   raw.once("close", () => {
-    if (raw.headersSent) metrics.answered.inc({ endpoint, status: raw.statusCode });
+    if (!raw.headersSent) return;
+    metrics.answered.inc({ endpoint, status: raw.statusCode });
+    metrics.answerSeconds.observe({ endpoint }, (performance.now() - beganAt) / 1000);
   });
 }
 

@@ -48,6 +48,11 @@ export class ServedModels {
     checkDistinct(this.#models);
   }
 
+  /** Of this gateway's models, without their aliases. */
+  get names(): readonly string[] {
+    return this.#models.map(({ text }) => text.name);
+  }
+
   /** Throws REDIS_UNAVAILABLE. */
   async all(): Promise<readonly AskedModel[]> {
     const coordinators = await this.#cluster.coordinators();

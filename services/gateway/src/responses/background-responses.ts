@@ -183,7 +183,10 @@ export class BackgroundResponses {
     const cancelled = { ...ended.response, status: "cancelled" as const, error: null, incomplete_details: null };
     await responses.save((await this.#isCancelled(record)) ? { ...ended, response: cancelled } : ended);
     if (reserved !== undefined) await limits.settle(record.owner, reserved, used);
-    if (record.response.background) metrics.requests.inc({ route: "responses", outcome: nameOf(outcome) });
+    if (record.response.background) {
+      const labels = { model_name: record.generation?.writer.options.modelName ?? "", route: "responses" };
+      metrics.requests.inc({ ...labels, outcome: nameOf(outcome) });
+    }
   }
 
   /** Whether it was cancelled since its record was read. */
@@ -223,7 +226,8 @@ export class BackgroundResponses {
         ? following(client, generation)
         : generating(client, { jobs: [{ ...job, replyTo: gatewayId }], detached: true });
     const jobs = job === undefined ? new LostJobs(client, addressesOf(generation)) : null;
-    const observers = jobs === null ? [held, account, lineMetrics(metrics, writer)] : [held, jobs];
+    const own = job === undefined ? [] : [account, lineMetrics(metrics, { jobs: [job], writer })];
+    const observers = [held, ...(jobs === null ? own : [jobs])];
     const leaving = jobs === null ? handover : AbortSignal.any([handover, jobs.lost]);
     try {
       for await (const event of runRequest({ ...source, leaving, observers })) {

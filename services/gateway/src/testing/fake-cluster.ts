@@ -1,6 +1,7 @@
 import type { ClusterStatus, GenerationEvent, GenerationJob } from "@rhone/common";
 import type { ClusterState } from "../queue/cluster-state.js";
 import type { GenerateOptions, GenerationClient, JobsState } from "../queue/generation-client.js";
+import { status } from "./coordinator-status.js";
 
 /** What a job generates: events without the fields that follow from their place. */
 export type Script = (job: GenerationJob) => Iterable<Omit<GenerationEvent, "requestId" | "ordinal">>;
@@ -29,10 +30,18 @@ export class FakeCluster implements GenerationClient, ClusterState {
     this.#script = script;
     const model = { name: "tiny", contextLength: 64, fingerprint: "abcdef0123456789" };
     const about = { coordinator: "c1", state, startedAtMs: 1_700_000_000_000, model };
-    const worker = { worker: "b-7", address: "10.0.0.7:7200", operations: "10.0.0.7:7201", hostname: "b", pid: 77 };
+    const worker = {
+      worker: "b-7",
+      address: "10.0.0.7:7200",
+      operations: "10.0.0.7:7201",
+      hostname: "b",
+      pid: 77,
+      layers: [0, 2],
+    };
     const reason = state === "ready" ? null : "Worker b-7 at 10.0.0.7:7200 was lost";
     const inside = { operations: "10.0.0.1:7101", reason, workers: [worker] };
-    this.statuses = [{ ...about, ...inside } as unknown as ClusterStatus];
+    const { pages, sequences, tokens, kvType } = status("c1");
+    this.statuses = [{ ...about, ...inside, pages, sequences, tokens, kvType } as unknown as ClusterStatus];
   }
 
   async *generate(

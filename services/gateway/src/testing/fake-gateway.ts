@@ -40,6 +40,8 @@ export interface FakeOptions {
   /** Default: 0, no request waits for a pipeline. */
   readonly pipelineWaitMs?: number;
   readonly pingWholeAnswers?: boolean;
+  /** Default: true. */
+  readonly vllmMetrics?: boolean;
   /** Default: 5,000. */
   readonly requestTimeoutMs?: number;
   /** Default: a folder that is removed when the server closes. */
@@ -70,6 +72,7 @@ const configOf = ({ keys, keysCommand, defaultLimits, answersBytes, ...times }: 
       RHONE_PIPELINE_WAIT_MS: String(times.pipelineWaitMs ?? 0),
       RHONE_PING_INTERVAL_MS: String(times.pingIntervalMs ?? 0),
       RHONE_PING_WHOLE_ANSWERS: String(times.pingWholeAnswers ?? false),
+      RHONE_VLLM_METRICS: String(times.vllmMetrics ?? true),
       ...(answersBytes !== undefined && { RHONE_ANSWERS_BYTES: String(answersBytes) }),
       RHONE_TOKENS_PER_MINUTE: String(defaultLimits?.tokens ?? 0),
     },
@@ -98,6 +101,10 @@ export function fakeGateway(script?: Script, state?: ClusterStatus["state"], opt
     models: [model, ...more].map((text) => ({ text, grammars: fakeGrammars })),
     client: cluster,
     cluster,
+    records: {
+      depths: async (queues) => queues.map(() => ({ waiting: 0, taken: 0, oldestMs: 0 })),
+      gateways: async () => [{ id: "g1", address: "10.0.0.9:8080" }],
+    },
     storage: options.storage ?? new DiskStorage(folder),
     keys: { get: async (id) => keys.find((key) => key.id === id) ?? null, count: async () => keys.length },
     limits: new RateLimits({ requests: memoryBudgets(), tokens: memoryBudgets() }),

@@ -32,8 +32,9 @@ export class Downstream {
     this.#trial = detour && new WayTrial({ open, provenMs: detour.provenMs, onProven: () => events.proven() });
   }
 
-  send(frame: Frame): void {
-    this.#link.send({ ...frame, toStage: this.#toStage });
+  /** As FrameLink.send. */
+  send(frame: Frame, sent?: () => void): void {
+    this.#link.send({ ...frame, toStage: this.#toStage }, sent);
   }
 
   close(): void {

@@ -42,6 +42,7 @@ export class StageRunner {
 
   constructor(options: StageRunnerOptions) {
     this.#options = options;
+    this.#isStage("spare");
   }
 
   /** Steps run since the process started. */
@@ -89,6 +90,7 @@ export class StageRunner {
       const next = this.#connect(order, events);
       this.#stage?.reset((ready) => next.send({ pipeline, epoch, ...writeReady(ready) }));
       this.#epoch = { order, next };
+      this.#isStage(order.stage);
       this.#idleSince = performance.now();
       const { stage, next: neighbour, detour } = order;
       this.#options.logger.info({ epoch, stage, next: neighbour, by: detour?.by }, "epoch opened");
@@ -115,6 +117,13 @@ export class StageRunner {
   #leaveEpoch(): void {
     this.#epoch?.next.close();
     this.#epoch = null;
+    this.#isStage("spare");
+  }
+
+  #isStage(stage: number | "spare"): void {
+    const { worker, metrics } = this.#options;
+    metrics.info.reset();
+    metrics.info.set({ worker, stage }, 1);
   }
 
   async #take(
@@ -138,7 +147,9 @@ export class StageRunner {
     const { head } = received;
     const { worker, metrics, logger } = this.#options;
     try {
-      next.send({ ...head, ...(await this.#result(order, received)) });
+      const result = await this.#result(order, received);
+      const sentAt = performance.now();
+      next.send({ ...head, ...result }, () => metrics.sendSeconds.observe((performance.now() - sentAt) / 1000));
     } catch (error) {
       metrics.failures.inc();
       logger.error({ err: error, epoch: head.epoch, step: head.step }, "step failed");

@@ -228,5 +228,10 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     tag: "operations",
     gives: ["text/plain"],
   },
+  "GET /metrics/targets": {
+    summary: "Every process of the cluster that has metrics, for Prometheus' `http_sd_configs`; 401 without a key",
+    tag: "operations",
+    answer: z.array(z.object({ targets: z.array(z.string()), labels: z.record(z.string(), z.string()) })),
+  },
   "GET /status": { summary: "State of the coordinators, their stages and this gateway", tag: "operations" },
 };

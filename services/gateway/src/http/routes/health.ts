@@ -1,7 +1,10 @@
-import { anonymousStatus, metricsPage, RhoneError, toRhoneError } from "@rhone/common";
+import { anonymousStatus, RhoneError, toRhoneError } from "@rhone/common";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Registry } from "prom-client";
 import { type AskedModel, readyCoordinator, type ServedModels } from "../../models/served-models.js";
+import type { ClusterRecords } from "../../monitoring/cluster-records.js";
+import type { MetricsPages } from "../../monitoring/metrics-pages.js";
+import { scrapeTargets } from "../../monitoring/scrape-targets.js";
 import type { ClusterState } from "../../queue/cluster-state.js";
 import { modelQuerySchema, parseRequest } from "../../requests/request-fields.js";
 import { errorHeaders } from "../error-response.js";
@@ -11,13 +14,18 @@ export interface HealthUse {
   readonly gatewayId: string;
   readonly models: Pick<ServedModels, "all" | "find">;
   readonly metrics: { readonly registry: Registry };
+  readonly pages: Pick<MetricsPages, "page">;
+  readonly records: Pick<ClusterRecords, "gateways">;
+  /** The certificate by which this process is known where the cluster's processes have some. */
+  readonly tlsCert?: string | undefined;
   /** Leaves out /metrics and /status. */
   readonly opsless: boolean;
 }
 
 /**
  * GET /health (the process answers), /ready (a coordinator takes requests of the model that is asked about, or of any);
- * unless opsless, /metrics and /status. Ids and addresses are for those who show an API key or the cluster's secret.
+ * unless opsless, /metrics, /metrics/targets and /status. Ids and addresses are for those who show an API key or the
+ * cluster's secret.
  */
 export function health(app: FastifyInstance, uses: HealthUse): void {
   const { models } = uses;
@@ -49,7 +57,12 @@ export function health(app: FastifyInstance, uses: HealthUse): void {
   });
   if (uses.opsless) return;
   const { registry } = uses.metrics;
-  app.get("/metrics", async (_request, reply) => reply.type(registry.contentType).send(await metricsPage(registry)));
+  app.get("/metrics", async (_request, reply) => reply.type(registry.contentType).send(await uses.pages.page()));
+  app.get("/metrics/targets", async (request) => {
+    if (!(await request.maySeeInside())) throw new RhoneError("INVALID_API_KEY", ADDRESSES);
+    const [gateways, coordinators] = await Promise.all([uses.records.gateways(), uses.cluster.coordinators()]);
+    return scrapeTargets({ gateways, coordinators, isSecure: uses.tlsCert !== undefined });
+  });
   app.get("/status", async (request) => {
     const isInside = await request.maySeeInside();
     const coordinators = await uses.cluster.coordinators();
@@ -63,6 +76,10 @@ export function health(app: FastifyInstance, uses: HealthUse): void {
     };
   });
 }
+
+const ADDRESSES =
+  "The addresses of the cluster are for an API key or the cluster's secret, as Authorization: Bearer …; Prometheus' " +
+  "http_sd_configs send one with authorization.credentials_file.";
 
 /** A model of the gateway, and how many coordinators serve it. */
 const served = ({ text, coordinators }: AskedModel) => ({
