@@ -63,9 +63,12 @@ class RunningPod {
     return this.#pod.name;
   }
 
-  #make({ name, secret }) {
+  #make({ name, secret, persistentVolumeClaim }) {
     const folder = join(this.#folder, name);
-    mkdirSync(folder, { recursive: true });
+    mkdirSync(this.#folder, { recursive: true });
+    // A claim of models is this clone's folder of them.
+    if (persistentVolumeClaim?.claimName === "models") symlinkSync(join(ROOT, "models"), folder);
+    else mkdirSync(folder);
     for (const { key, path } of secret?.items ?? []) {
       const value = this.#secrets[secret.secretName][key];
       writeFileSync(join(folder, path), Buffer.from(value, "base64"), { mode: 0o440 });
