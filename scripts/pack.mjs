@@ -5,7 +5,7 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, posix } from "node:path";
 import { billOfMaterials } from "./packaging/bill-of-materials.mjs";
-import { bundleEntry, EXTERNAL, ROOT } from "./packaging/bundle-entry.mjs";
+import { bundleEntry, EXTERNAL, OPTIONAL, ROOT } from "./packaging/bundle-entry.mjs";
 import { BUNDLED_ENTRIES, PLAIN_ENTRIES } from "./packaging/entries.mjs";
 import { filesNamedIn } from "./packaging/files-named-in.mjs";
 import { lockedClosure } from "./packaging/locked-packages.mjs";
@@ -56,9 +56,8 @@ async function bundleAll() {
 function manifest(lock) {
   const { name, version, description, license, type, engines } = readJson("package.json");
   const { optionalDependencies } = readJson("packages/ggml/package.json");
-  const dependencies = Object.fromEntries(
-    EXTERNAL.map((each) => [each, lock.packages[`node_modules/${each}`].version]),
-  );
+  const locked = (names) =>
+    Object.fromEntries(names.map((each) => [each, lock.packages[`node_modules/${each}`].version]));
   return {
     name,
     version,
@@ -71,8 +70,9 @@ function manifest(lock) {
     bin: { rhone: COMMAND },
     // Opens the engine: an install without one fails and says what is missing.
     scripts: { postinstall: `node ${COMMAND} device ls` },
-    dependencies,
-    optionalDependencies,
+    dependencies: locked(EXTERNAL),
+    // The SDK takes OpenTelemetry's API from beside it.
+    optionalDependencies: { ...optionalDependencies, ...locked(["@opentelemetry/api", ...OPTIONAL]) },
   };
 }
 
