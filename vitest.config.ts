@@ -50,7 +50,7 @@ export default defineConfig({
         test: {
           ...system,
           name: "pairs",
-          include: ["test/{integration,parity}/**/*.test.ts", PYTHON],
+          include: ["test/{integration,parity}/**/*.test.ts", "deploy/**/*.test.mjs", PYTHON],
           globalSetup: ["test/conformance/python/venv.setup.ts"],
           maxWorkers: 2,
           sequence: { groupOrder: 1 },

@@ -2,10 +2,10 @@
 // It has the layout of the repository, so that files find each other, but of our code and of most libraries only what
 // bundles contain. Packages with native files are its dependencies, locked as they are here.
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, posix } from "node:path";
 import { billOfMaterials } from "./packaging/bill-of-materials.mjs";
-import { bundleEntry, EXTERNAL, ROOT } from "./packaging/bundle-entry.mjs";
+import { bundleEntry, EXTERNAL, OPTIONAL, ROOT } from "./packaging/bundle-entry.mjs";
 import { BUNDLED_ENTRIES, PLAIN_ENTRIES } from "./packaging/entries.mjs";
 import { filesNamedIn } from "./packaging/files-named-in.mjs";
 import { lockedClosure } from "./packaging/locked-packages.mjs";
@@ -22,6 +22,7 @@ const FILES = [
   "packages/kernels/native",
   "packages/kernels/prebuilt",
 ];
+const COMMAND = "cli/dist/rhone.bundle.js";
 /** The command that needs it is not there without it. */
 const OF_SOURCES = "scripts/run-tests.mjs";
 
@@ -39,7 +40,10 @@ async function bundleAll() {
   for (const [output, entry] of waiting) {
     const file = join(FOLDER, output);
     for (const id of await bundleEntry(entry, file)) libraries.add(id);
-    for (const path of filesNamedIn(readFileSync(file, "utf8"), posix.dirname(output))) {
+    const code = readFileSync(file, "utf8");
+    const byName = /resolve\(["'`]@rhone\/[^)]*\)/.exec(code)?.[0];
+    if (byName !== undefined) throw new Error(`${output} has ${byName}: name the file by its path from the module.`);
+    for (const path of filesNamedIn(code, posix.dirname(output))) {
       // A Map shows what is added to it while it is walked.
       if (path.endsWith(".js")) waiting.set(path, waiting.get(path) ?? path);
       else if (path !== OF_SOURCES && !existsSync(join(FOLDER, path))) throw new Error(`${output} needs ${path}.`);
@@ -52,9 +56,8 @@ async function bundleAll() {
 function manifest(lock) {
   const { name, version, description, license, type, engines } = readJson("package.json");
   const { optionalDependencies } = readJson("packages/ggml/package.json");
-  const dependencies = Object.fromEntries(
-    EXTERNAL.map((each) => [each, lock.packages[`node_modules/${each}`].version]),
-  );
+  const locked = (names) =>
+    Object.fromEntries(names.map((each) => [each, lock.packages[`node_modules/${each}`].version]));
   return {
     name,
     version,
@@ -64,11 +67,12 @@ function manifest(lock) {
     engines,
     os: ["linux", "darwin", "win32"],
     cpu: ["x64", "arm64"],
-    bin: { rhone: "cli/dist/rhone.bundle.js" },
+    bin: { rhone: COMMAND },
     // Opens the engine: an install without one fails and says what is missing.
-    scripts: { postinstall: "node cli/dist/rhone.bundle.js device ls" },
-    dependencies,
-    optionalDependencies,
+    scripts: { postinstall: `node ${COMMAND} device ls` },
+    dependencies: locked(EXTERNAL),
+    // The SDK takes OpenTelemetry's API from beside it.
+    optionalDependencies: { ...optionalDependencies, ...locked(["@opentelemetry/api", ...OPTIONAL]) },
   };
 }
 
@@ -78,6 +82,7 @@ for (const path of FILES) {
   cpSync(join(ROOT, path), join(FOLDER, path), { recursive: true });
 }
 const libraries = await bundleAll();
+chmodSync(join(FOLDER, COMMAND), 0o755); // npm does so where it links it, the image links it by itself
 const lock = readJson("package-lock.json");
 const own = manifest(lock);
 const names = [...Object.keys(own.dependencies), ...Object.keys(own.optionalDependencies)];

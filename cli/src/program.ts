@@ -2,6 +2,7 @@ import { VERSION } from "@rhone/common";
 import { Command } from "commander";
 import { addBatchCommands } from "./commands/batch.js";
 import { addBenchCommands } from "./commands/bench.js";
+import { addCertificateCommand } from "./commands/certificate.js";
 import { addDeviceCommands } from "./commands/device.js";
 import { addDrainCommand } from "./commands/drain.js";
 import { addFilesCommands } from "./commands/files.js";
@@ -44,6 +45,7 @@ export function createProgram(signal: AbortSignal): Command {
   addKeysCommands(program, signal);
   addTokenCommands(program, signal);
   addMembersCommands(program, signal);
+  addCertificateCommand(program, signal);
   addDrainCommand(program, signal);
   addJoinCommand(program, signal);
   addLeaveCommand(program, signal);

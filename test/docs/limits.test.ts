@@ -53,7 +53,7 @@ test("every other bound of docs/limits.md is fixed, or a variable of the C libra
 
 /** Numbers that bound no input of clients. */
 const NO_BOUNDS =
-  /^--(port|ops-port|workers|spares|page-size|speculate|redis-.*|beat.*|grammar-cache.*|.*-threads|hung-after)$/;
+  /^--(port|ops-port|workers|spares|page-size|speculate|redis-.*|beat.*|grammar-cache.*|.*-threads|hung-after|traces-.*)$/;
 
 test("docs/limits.md names every setting whose default is a number", () => {
   const named = new Set(set.map(({ flag }) => flag));

@@ -1,5 +1,7 @@
 import { spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { request } from "node:http";
+import type { Socket } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
@@ -157,6 +159,31 @@ test("each process is restarted in turn beside 8 streams and a batch: no error, 
     const index = Number(id.slice("line-".length)) % BODIES.length;
     expect(response.body.choices[0]?.token_ids, id).toEqual(undisturbed[index]);
   }
+});
+
+test("a gateway that still finishes what it has begun is left to it when the gateway is restarted again", {
+  timeout: 120_000,
+}, async () => {
+  await allReady();
+  const body = JSON.stringify({ ...BODIES[0], max_tokens: 4 });
+  const headers = { "content-type": "application/json", "content-length": body.length };
+  const asked = request(`${cluster.url}/v1/completions`, { method: "POST", headers, agent: false });
+  const answered = new Promise<number | undefined>((resolve, reject) => {
+    asked.on("response", ({ statusCode }) => resolve(statusCode)).on("error", reject);
+  });
+  answered.catch(() => {}); // it is awaited below
+  const [connected] = (await once(asked, "socket")) as [Socket];
+  if (connected.connecting) await once(connected, "connect");
+  asked.write(body.slice(0, 10));
+  await look(); // the gateway has accepted the connections before this one
+  const first = pidsOf(cluster).gateway ?? 0;
+  for (let times = 0; times < 2; times++) {
+    const { code, stderr } = await rhone(["restart", "gateway", "--data-dir", cluster.dataDir]);
+    expect(code, stderr).toBe(0);
+  }
+  expect(cluster.record().services).toContainEqual(expect.objectContaining({ pid: first, isEnding: true }));
+  asked.end(body.slice(10));
+  expect(await answered).toBe(200);
 });
 
 /** The status of an answer on a new connection; the code of the error where there is none. */

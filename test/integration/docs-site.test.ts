@@ -13,9 +13,9 @@ const read = (page: string): string => readFileSync(join(folder, page), "utf8");
 // A dead link fails the build.
 beforeAll(async () => {
   const child = spawn("npx", ["--no-install", "vitepress", "build", "docs", "--outDir", folder], { cwd: ROOT });
-  const { code, stdout, stderr } = await collect(child, 110_000);
+  const { code, stdout, stderr } = await collect(child, 280_000);
   expect({ code, output: code === 0 ? "" : stdout + stderr }).toEqual({ code: 0, output: "" });
-});
+}, 300_000);
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

@@ -29,7 +29,7 @@ beforeAll(async () => {
   const installed = await run("npm", ["install", "--no-audit", "--no-fund", "--prefer-offline", tarball]);
   missing = UNREACHABLE.exec(installed.stderr)?.[0];
   if (missing === undefined) expect(installed).toMatchObject({ code: 0 });
-}, 180_000);
+}, 300_000);
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

@@ -1,7 +1,7 @@
 import { copyFile, readdir, stat, truncate } from "node:fs/promises";
 import { join } from "node:path";
 
-/** A cluster writes kilobytes a day; a process that warns at each of its clients' requests writes gigabytes. */
+/** A gateway writes 300 bytes for each request, and a process that warns at each of them gigabytes. */
 const MOST_BYTES = 64 * 2 ** 20;
 const LOOK_MS = 10_000;
 

@@ -6,7 +6,13 @@ import type { DataDir } from "../data-dir.js";
 import { identifyProcess, isAlive } from "../processes/process-identity.js";
 import type { SupervisedService } from "../processes/supervised-service.js";
 
-const processSchema = z.object({ name: z.string(), pid: z.number().int().positive(), startedAt: z.string() });
+const processSchema = z.object({
+  name: z.string(),
+  pid: z.number().int().positive(),
+  startedAt: z.string(),
+  /** A signal has told it to end: a gateway may take as long as its streams. */
+  isEnding: z.boolean().optional(),
+});
 export type RecordedProcess = Readonly<z.infer<typeof processSchema>>;
 
 const clusterSchema = z.object({
@@ -40,9 +46,9 @@ const clusterSchema = z.object({
 /** The processes of services as the record has them. */
 export const recordedProcesses = (services: readonly Pick<SupervisedService, "processes">[]) =>
   services.flatMap(({ processes }): RecordedProcess[] =>
-    processes.flatMap(({ name, pid }) => {
+    processes.flatMap(({ name, pid, isEnding }) => {
       const identity = identifyProcess(pid);
-      return identity === null ? [] : [{ name, ...identity }];
+      return identity === null ? [] : [{ name, ...identity, ...(isEnding && { isEnding }) }];
     }),
   );
 

@@ -58,6 +58,15 @@ test("everything that `rhone up` can set reaches the coordinator", () => {
   });
 });
 
+test("traces of the processes that make them go where the cluster's options say", () => {
+  const options = { ...sources.options, otlpEndpoint: "http://127.0.0.1:4318", tracesSamplerArg: 0.05 };
+  for (const { args } of [
+    coordinatorSpec({ ...sources, options }, PIPELINE, {}),
+    gatewaySpec({ ...sources, options }, undefined),
+  ])
+    expect(flagsOf(args)).toMatchObject({ "--otlp-endpoint": "http://127.0.0.1:4318", "--traces-sampler-arg": "0.05" });
+});
+
 test("a gateway with IPv6 has the other processes at ::1, and their ports are taken again", () => {
   const ipv6 = { ...sources, options: { ...sources.options, host: "::" } };
   const coordinator = coordinatorSpec(ipv6, PIPELINE, { grpc: "[::1]:71", ops: "[::1]:72" });

@@ -65,6 +65,7 @@ export function coordinatorSpec(sources: SpecSources, pipeline: PipelinePlan, pr
     "max-sequences": options.maxSequences,
     "max-rows": options.maxRows,
     simulated: options.simulate === undefined ? undefined : "true",
+    ...tracesOf(options),
   };
   const name = label === "" ? "coordinator" : `coordinator-${index + 1}`;
   return {
@@ -134,6 +135,7 @@ export function gatewaySpec(sources: SpecSources, previous: Addresses | undefine
     "s3-region": options.s3Region,
     "s3-path-style": options.s3PathStyle,
     auth: options.auth,
+    ...tracesOf(options),
     "keys-command": commandWriter(dataDir.root)("keys create NAME"),
   };
   return {
@@ -147,6 +149,11 @@ export function gatewaySpec(sources: SpecSources, previous: Addresses | undefine
     logFile: join(dataDir.logs, "gateway.log"),
   };
 }
+
+const tracesOf = ({ otlpEndpoint, tracesSamplerArg }: ClusterOptions) => ({
+  "otlp-endpoint": otlpEndpoint,
+  "traces-sampler-arg": tracesSamplerArg,
+});
 
 const limitsOf = ({ config }: SpecSources) => ({ hungAfterMs: config.hungAfter * 1000 });
 function withRedis({ redis, dataDir }: SpecSources, identity: IdentityPaths | undefined): NodeJS.ProcessEnv {

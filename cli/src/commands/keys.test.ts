@@ -1,3 +1,5 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { newApiKey } from "@rhone/common";
 import { afterAll, beforeAll, describe, expect, it, test } from "vitest";
 import { serve } from "../../../packages/client/src/testing/serve.js";
@@ -104,6 +106,20 @@ describe("rhone keys, with a Redis", () => {
     expect(revoked).toHaveLength(2);
     expect(revoked.map(({ id }) => id)).toContain(first.id);
     expect(first.secret).toContain(first.id);
+  });
+
+  it("takes a secret from a file, and tells it nowhere", async () => {
+    const { key, secret } = made(null, null);
+    const file = join(await temporaryFolder(), "key");
+    await writeFile(file, `${secret}\n`);
+    const { stdout, stderr } = await keys("create", "shared", "--secret-file", file);
+    expect([stdout, stderr]).toEqual(["", `Key ${key.id} for shared, with the secret of ${file}.\n`]);
+    expect((await keys("list")).stdout).toMatch(new RegExp(`${key.id} +shared `));
+    await writeFile(file, "sk-123");
+    const { error } = await keys("create", "shared", "--secret-file", file);
+    const message = expect.stringMatching(/key has 6 characters, which are no secret of an API key: it must be/);
+    expect(error).toMatchObject({ code: "INVALID_CONFIG", message });
+    await keys("revoke", "shared");
   });
 
   it("refuses a key that there is not", async () => {

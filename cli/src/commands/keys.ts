@@ -1,7 +1,9 @@
+import { readFile } from "node:fs/promises";
 import {
   type ApiKey,
   ApiKeyStore,
   apiKeyNameSchema,
+  apiKeyOf,
   newApiKey,
   type OpenRedisOptions,
   openRedis,
@@ -34,6 +36,7 @@ interface KeysOptions {
 interface CreateOptions extends KeysOptions {
   readonly rpm?: number;
   readonly tpm?: number;
+  readonly secretFile?: string;
 }
 
 const limit = wholeNumber({ least: 0, most: 1e12 });
@@ -50,12 +53,15 @@ export function addKeysCommands(program: Command, signal: AbortSignal): void {
     .description("create a key and print its secret, which is shown only once")
     .option("--rpm <n>", "requests per minute; 0 = no limit (default: the gateway's limit)", limit)
     .option("--tpm <n>", "tokens per minute, prompts and answers; 0 = no limit (default: the gateway's limit)", limit)
+    .option("--secret-file <file>", "take a secret that was made for another cluster, so that both know it")
     .action(async (name: string, options: CreateOptions) => {
-      const { rpm = null, tpm = null } = options;
-      const { key, secret } = newApiKey({ name, requestsPerMinute: rpm, tokensPerMinute: tpm });
+      const { rpm = null, tpm = null, secretFile } = options;
+      const about = { name, requestsPerMinute: rpm, tokensPerMinute: tpm };
+      const { key, secret } = secretFile === undefined ? newApiKey(about) : await keyInFile(secretFile, about);
       const place = await placeOf(options);
       await withStore(place, (store) => store.add(key));
-      if (options.json === true) printJson({ ...keyObject(key), secret });
+      if (options.json === true) printJson({ ...keyObject(key), ...(secret !== null && { secret }) });
+      else if (secret === null) console.error(`Key ${key.id} for ${name}, with the secret of ${secretFile}.`);
       else {
         console.error(`Key ${key.id} for ${name}. Keep its secret; it is not shown again:`);
         console.log(secret);
@@ -82,6 +88,17 @@ export function addKeysCommands(program: Command, signal: AbortSignal): void {
       else for (const { id, name } of revoked) console.log(`revoked ${id} of ${name}`);
       await noteOpenGateway(place);
     });
+}
+
+/** Throws INVALID_CONFIG. The secret is not told again. */
+async function keyInFile(path: string, about: Parameters<typeof apiKeyOf>[1]) {
+  const text = await readFile(path, "utf8").catch((cause: Error) => {
+    throw new RhoneError("INVALID_CONFIG", `${path} can't be read: ${cause.message}`, { cause });
+  });
+  const key = apiKeyOf(text.trim(), about);
+  if (key !== null) return { key, secret: null };
+  const problem = `${path} has ${text.trim().length} characters, which are no secret of an API key`;
+  throw new RhoneError("INVALID_CONFIG", `${problem}: it must be what \`rhone keys create\` has printed.`);
 }
 
 async function withStore<T>({ redisUrl: url, files }: KeysPlace, use: (store: ApiKeyStore) => Promise<T>): Promise<T> {

@@ -57,6 +57,11 @@ test("a status of the moment before is not believed", () => {
   expect(looks([before, after, after], {})).toEqual([undefined, undefined, undefined]);
 });
 
+test("a coordinator that is lost meanwhile, and whose last status was well, is not waited for", () => {
+  const next = [1000, 2000].map((updatedAtMs) => ready({ id: "d", updatedAtMs }));
+  expect(looks([ready(), ready(), ...next], {})).toEqual([undefined, undefined, undefined, null]);
+});
+
 test("a gateway is not restarted while the one before answers", () => {
   expect(
     looks(

@@ -105,7 +105,8 @@ async function restartOne(name: string, context: CommandContext): Promise<void> 
   const before = await standing(context);
   const isOf = (each: RecordedProcess): boolean => each.name === name;
   const old = (await runningCluster(dataDir)).services.filter(isOf);
-  for (const each of old) askToEnd(each);
+  // A gateway that still finishes its streams would break them off when it is asked again.
+  for (const each of old) if (each.isEnding !== true) askToEnd(each);
   const isOld = ({ pid }: RecordedProcess): boolean => old.some((each) => each.pid === pid);
   const isReplaced = async (): Promise<boolean> => {
     const now = (await readClusterRecord(dataDir))?.services.filter(isOf) ?? [];
@@ -156,8 +157,8 @@ export class RestartWait {
   readonly #oldPids: readonly number[];
   #beganAt: number | undefined;
   #readyAt: number | undefined;
-  /** When the coordinators had published what was the first to say that all is well. */
-  #well: ReadonlyMap<string, number> | undefined;
+  /** When each coordinator had published what was the first of it to say that all is well. */
+  readonly #well = new Map<string, number>();
 
   constructor(
     before: Standing,
@@ -175,7 +176,7 @@ export class RestartWait {
   look(now: Standing | null, nowMs: number): string | null | undefined {
     this.#beganAt ??= nowMs;
     if (now === null || !this.#isReady(now)) {
-      this.#well = undefined;
+      this.#well.clear();
       this.#readyAt = undefined;
       const isLate = nowMs - this.#beganAt > READY_MS;
       return isLate ? `it and the pipelines are not ready after ${READY_MS / 60_000} min` : undefined;
@@ -184,14 +185,14 @@ export class RestartWait {
     const waitedMs = nowMs - this.#readyAt;
     const interrupted = sumOf(now.ready.map((each) => each.interrupted));
     if (interrupted > 0 || !this.#hasJobs(now, waitedMs)) {
-      this.#well = undefined;
+      this.#well.clear();
       const who = `${interrupted} of the sequences that ran before have`;
       return waitedMs > TOKENS_MS ? `${who} had no token for ${TOKENS_MS / 1000} s since it was ready` : undefined;
     }
-    this.#well ??= new Map(now.ready.map(({ id, updatedAtMs }) => [id, updatedAtMs]));
     const isAgain = now.ready.every(({ id, updatedAtMs }) => {
-      const first = this.#well?.get(id);
-      return first !== undefined && updatedAtMs - first >= PUBLISHED_MS / 2;
+      const first = this.#well.get(id) ?? updatedAtMs;
+      this.#well.set(id, first);
+      return updatedAtMs - first >= PUBLISHED_MS / 2;
     });
     return isAgain ? null : undefined;
   }

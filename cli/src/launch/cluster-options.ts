@@ -35,6 +35,9 @@ export const clusterOptionsSchema = z.object({
   spares: z.number().int().optional(),
   device: z.string().optional(),
   kernels: z.enum(KERNEL_CHOICES).optional(),
+  /** Where traces are sent, and the share of requests that are traced; when absent, as the environment says. */
+  otlpEndpoint: z.string().optional(),
+  tracesSamplerArg: z.number().min(0).max(1).optional(),
   /** Makes workers compute nothing; see `parseSimulation`. */
   simulate: z.string().optional(),
   /** For files and batches: a folder or s3://bucket/prefix. */

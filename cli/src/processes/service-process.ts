@@ -59,12 +59,14 @@ export class ServiceProcess {
   readonly listening: Promise<Addresses>;
   /** Resolves when it lives on only to finish what it has begun, and until `release` serves as before. */
   readonly retiring: Promise<void>;
+  /** Resolves when a signal has told it to end, and it does so in order. */
+  readonly ending: Promise<void>;
   /** The copy of its listening socket that it gave, once it listens. */
   socket: ListeningSocket | undefined;
   /** Why it ended. Never rejects. */
   readonly ended: Promise<RhoneError>;
   readonly #child: ChildProcess;
-  #wasTold = false;
+  #isEnding = false;
   #fatal: RhoneError | undefined;
   #isStopping = false;
 
@@ -84,8 +86,8 @@ export class ServiceProcess {
       new Promise((resolve) => child.on("message", (message: Announcement) => message.kind === kind && resolve()));
     this.retiring = announced("retiring");
     void this.retiring.then(() => this.#isStopping && this.release());
-    void announced("ending").then(() => {
-      this.#wasTold = true;
+    this.ending = announced("ending").then(() => {
+      this.#isEnding = true;
     });
     this.listening = new Promise((resolve, reject) => {
       let how = "did not start";
@@ -122,9 +124,15 @@ export class ServiceProcess {
     }
   }
 
-  /** It has ended in order, since a signal told it to. */
+  /** A signal has told it to end: another one would have it wait for nothing any more. */
+  get isEnding(): boolean {
+    return this.#isEnding;
+  }
+
+  /** It has ended since a signal told it to: in order, or before it could hear signals. */
   get endedInOrder(): boolean {
-    return this.#wasTold && this.#child.exitCode === 0;
+    const { exitCode, signalCode } = this.#child;
+    return (this.#isEnding && exitCode === 0) || signalCode === "SIGTERM";
   }
 
   /** Stops it in order, and resolves when it has ended. */

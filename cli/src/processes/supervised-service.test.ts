@@ -117,6 +117,17 @@ test("a service that somebody stops in order is started again at once, and no re
   expect(events.filter((event) => event !== "change")).toEqual(["stopped X", "stopped X"]);
 }, 60_000);
 
+test("what a signal ends before it hears signals was not lost, and no restart is counted", async () => {
+  const budget = new RestartBudget({ most: 0, withinMs: 60_000, delayMs: 60_000 });
+  const { supervised, events } = await service(`${LISTENS} setInterval(() => {}, 1000);`, { budget });
+  await supervised.start();
+  const first = supervised.process?.pid ?? 0;
+  process.kill(first, "SIGTERM");
+  await expect.poll(() => supervised.process?.pid ?? first, { timeout: 20_000 }).not.toBe(first);
+  await supervised.stop({ killAfterMs: 10_000 });
+  expect(events.filter((event) => event !== "change")).toEqual(["stopped X"]);
+}, 60_000);
+
 test.each([
   ["that says so and fails", 'process.send({ kind: "ending" }, () => process.exit(1));'],
   ["with 0 without having been told to", "process.exit(0);"],
@@ -152,14 +163,20 @@ test("a stop during the pause before a restart is the end", async () => {
 });
 
 test("a service that retires has its successor at once, and is stopped with it", async () => {
-  const retires = `process.once("SIGTERM", () => process.send({ kind: "retiring" }));
+  const retires = `process.once("SIGTERM", () => {
+      process.send({ kind: "ending" });
+      process.send({ kind: "retiring" });
+    });
     process.on("message", ({ kind }) => process.send({ kind: "standing", was: kind }));`;
   const { supervised, events } = await service(`${retires} ${LISTENS} setInterval(() => {}, 1000);`);
   await supervised.start();
   const first = supervised.process?.pid ?? 0;
   process.kill(first, "SIGTERM");
   await expect.poll(() => supervised.process?.pid ?? first, { timeout: 20_000 }).not.toBe(first);
-  expect(supervised.processes.map(({ pid }) => pid)).toEqual([first, supervised.process?.pid]);
+  expect(supervised.processes.map(({ pid, isEnding }) => [pid, isEnding])).toEqual([
+    [first, true],
+    [supervised.process?.pid, false],
+  ]);
   await supervised.process?.listening;
   await supervised.stop({ hurryAfterMs: 50, killAfterMs: 20_000 });
   await expect.poll(() => supervised.processes).toEqual([]);

@@ -5,7 +5,7 @@ import { type Addresses, ServiceProcess, type ServiceSpec, type StopTimes } from
 export interface SupervisedOptions {
   /** How to start it; `previous`: the addresses of its last run, which other processes know it by. */
   readonly spec: (previous: Addresses | undefined) => ServiceSpec;
-  /** A process was started or has ended. */
+  /** A process was started, was told to end, or has ended. */
   readonly onChange: () => void;
   /** It ended unexpectedly and is about to be restarted. */
   readonly onRestart: (why: RhoneError) => void;
@@ -76,6 +76,7 @@ export class SupervisedService {
     if (socket !== undefined) started.give(socket);
     this.#process = started;
     this.#options.onChange();
+    void started.ending.then(() => this.#options.onChange());
     void started.ended.then(() => {
       if (this.#process === started) this.#process = undefined;
       this.#retiring.delete(started);

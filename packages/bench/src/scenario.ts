@@ -52,6 +52,10 @@ export interface ClusterChanges {
   readonly workers?: number;
   readonly simulate?: string;
   readonly speculate?: number;
+  /** Where its processes send traces. */
+  readonly otlpEndpoint?: string;
+  /** The share of requests that it traces. */
+  readonly tracesSamplerArg?: number;
 }
 
 export interface ScenarioResult {

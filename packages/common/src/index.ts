@@ -1,4 +1,4 @@
-export { type ApiKey, apiKeyIdOf, apiKeyNameSchema, isSecretOf, newApiKey } from "./api-keys/api-key.js";
+export { type ApiKey, apiKeyIdOf, apiKeyNameSchema, apiKeyOf, isSecretOf, newApiKey } from "./api-keys/api-key.js";
 export { ApiKeyStore } from "./api-keys/api-key-store.js";
 export {
   anonymousStatus,
@@ -172,6 +172,7 @@ export {
   tokenLogKey,
   turnsKey,
 } from "./queue/redis-names.js";
+export { type TraceCarrier, traceCarrierSchema } from "./queue/trace-carrier.js";
 export { endTurn, leaveQueue, type QueuedJob, takeTurn } from "./queue/turns.js";
 export { endRevoked } from "./security/end-revoked.js";
 export { nameOf, type Peer, ROLES, type Role } from "./security/peer.js";
@@ -194,5 +195,15 @@ export { FairWaiters } from "./threads/fair-waiters.js";
 export { type Served, serveThread, ThreadSpent } from "./threads/serve-thread.js";
 export { SharedThread } from "./threads/shared-thread.js";
 export { unlessAborted } from "./threads/unless-aborted.js";
+export { openTracing } from "./tracing/open-tracing.js";
+export {
+  NO_TRACING,
+  type SpanAttributes,
+  type SpanOptions,
+  type TraceSpan,
+  type Tracing,
+  timed,
+} from "./tracing/tracing.js";
+export { tracingSettings } from "./tracing/tracing-settings.js";
 export { VERSION } from "./version.js";
 export { createFile, removeLeft, replaceFile } from "./whole-file.js";

@@ -26,6 +26,7 @@ import {
 import { RhoneError } from "@rhone/common";
 
 const ECDSA = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
+const SUBJECT_KEY_ID = "2.5.29.14";
 const SUBJECT_ALT_NAME = "2.5.29.17";
 const SERVER_AND_CLIENT = ["1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2"];
 /** Certificates are valid from a little earlier: the clocks of machines differ. */
@@ -100,7 +101,7 @@ export async function issueLeaf(authority: Credential, order: LeafOrder): Promis
     issuer: issuer.subjectName,
     publicKey,
     signingKey: authority.key,
-    signerId: keyId(new Uint8Array(issuer.publicKey.rawData)),
+    signerId: idOf(issuer),
     validity: { nowMs, lifeMs },
     extensions: [
       new BasicConstraintsExtension(false, undefined, true),
@@ -141,6 +142,13 @@ async function sign({ validity: { nowMs, lifeMs }, extensions, ...order }: SignO
     webcrypto,
   );
   return `${certificate.toString("pem")}\n`;
+}
+
+/** What the authority's certificate calls its key: other tools than this one count it otherwise. */
+function idOf(authority: X509Certificate): string {
+  const named = authority.getExtension(SUBJECT_KEY_ID);
+  if (named instanceof SubjectKeyIdentifierExtension) return named.keyId;
+  return keyId(new Uint8Array(authority.publicKey.rawData));
 }
 
 /** 160 bits that name a key. */

@@ -1,4 +1,5 @@
 export { Authority, LEAF_LIFE_MS, membersOf, tokensOf } from "./authority/authority.js";
+export { certificateFiles, type DirectOrder, issueIdentity, readAuthority } from "./authority/issue-identity.js";
 export type { MemberState, MemberView } from "./authority/members.js";
 export type { TokenState, TokenUse, TokenView } from "./authority/token-store.js";
 export { askForProbe, enroll, fetchRevoked, type MemberPlace, renew } from "./enrollment/enrollment-client.js";

@@ -9,9 +9,11 @@ import {
   OperationsServer,
   openRedis,
   openSecurity,
+  openTracing,
   RhoneError,
   type Security,
   type Shutdown,
+  type Tracing,
   type WorkerStatus,
 } from "@rhone/common";
 import type { KvShape } from "@rhone/planner";
@@ -56,6 +58,7 @@ interface Parts extends CoordinatorOptions {
   readonly security: Security;
   readonly shape: KvShape;
   readonly metrics: Metrics;
+  readonly tracing: Tracing;
 }
 
 /** Bytes of a step's activations, at most. */
@@ -82,7 +85,9 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   shutdown.add("security", () => security.close());
   const id = randomUUID().slice(0, 8); // frames of an earlier process with the same name must not pass for this one's
   const metrics = createMetrics(model.served.name);
-  const parts: Parts = { ...options, id, security, shape: kvShape(options), metrics };
+  const tracing = await openTracing(config, { service: "coordinator", instance: id, logger });
+  shutdown.add("tracing", () => tracing.close());
+  const parts: Parts = { ...options, id, security, shape: kvShape(options), metrics, tracing };
   const startedAtMs = Date.now();
 
   const redis = await connect(options, "log");
@@ -217,7 +222,7 @@ async function openConsumer(
   parts: Parts,
   sources: { readonly engine: Engine; readonly tokenLog: TokenLog; readonly redis: Redis },
 ): Promise<Consumer> {
-  const { id, config, model, logger } = parts;
+  const { id, config, model, tracing, logger } = parts;
   const subscriber = await connect(parts, "cancellations");
   const cancellations = await Cancellations.open(subscriber, (requestId) => sources.engine.cancel(requestId));
   const connection = await connect(parts, "queue");
@@ -231,6 +236,7 @@ async function openConsumer(
     lockMs: 1000 * config.jobLock,
     cancellations,
     pace: new JobPace(),
+    tracing,
     logger,
   });
 }

@@ -12,6 +12,7 @@ import {
   redisUrlSetting,
   type Settings,
   securitySettings,
+  tracingSettings,
   weightsDirSetting,
   weightsFromSetting,
 } from "@rhone/common";
@@ -222,6 +223,12 @@ export const gatewaySettings = {
       .default(() => randomUUID().slice(0, 8)),
     doc: "Name of this gateway's event channel; must be unique among gateways.",
     defaultText: "random",
+  },
+  ...tracingSettings,
+  requestLog: {
+    env: "RHONE_REQUEST_LOG",
+    schema: booleanSchema.default(true),
+    doc: "false = no line in the log for each request; with them, who asked for what, how long it took and its outcome.",
   },
   hungAfter: hungAfterSetting,
   logLevel: logLevelSetting,

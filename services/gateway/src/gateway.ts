@@ -1,4 +1,4 @@
-import { type ApiKeyStore, type Logger, mostOpenFiles } from "@rhone/common";
+import { type ApiKeyStore, type Logger, mostOpenFiles, type Tracing } from "@rhone/common";
 import type { FastifyInstance } from "fastify";
 import type { IdempotencyRecords } from "./admission/idempotency-records.js";
 import { KeyRing, keysRequired } from "./admission/key-ring.js";
@@ -53,6 +53,7 @@ export interface Surroundings {
   readonly takeLease: BatchRunnerOptions["takeLease"];
   /** Of the processes of this machine's cluster; null where the gateway was not told. */
   readonly clusterSecret: string | null;
+  readonly tracing: Tracing;
   readonly logger: Logger;
 }
 

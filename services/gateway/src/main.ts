@@ -11,6 +11,7 @@ import {
   type ListeningSocket,
   type Logger,
   openRedis,
+  openTracing,
   readClusterSecret,
   released,
   serviceMain,
@@ -93,6 +94,8 @@ await serviceMain(
     given?.catch(() => {}); // it is awaited below
     const { host, gatewayId, redisUrl: url, maxQueued, queuedBytes } = config;
     const { clusterSecretFile } = config;
+    const tracing = await openTracing(config, { service: "gateway", instance: gatewayId, logger });
+    shutdown.add("tracing", () => tracing.close());
     const clusterSecret = clusterSecretFile === undefined ? null : readClusterSecret(clusterSecretFile);
     const models = await openModels(config, { logger, shutdown });
     const storage = await openStorage(config, logger);
@@ -129,6 +132,7 @@ await serviceMain(
       openResponses: new OpenResponses(redis),
       takeLease: (lease) => BatchLease.take(redis, lease),
       clusterSecret,
+      tracing,
       logger,
     });
     shutdown.add("model watch", served.watch());

@@ -8,6 +8,7 @@ import { FakeGateway, type FakeGatewayOptions } from "../testing/fake-gateway.js
 import { SCENARIOS } from "./all.js";
 import type { BatchBenchFigures } from "./batch.js";
 import type { MixedFigures } from "./mixed.js";
+import type { TraceFigures } from "./overhead.js";
 import type { PrefixFigures } from "./prefix.js";
 import type { ScaleFigures } from "./scale.js";
 import type { ScrapesFigures } from "./scrapes.js";
@@ -241,6 +242,27 @@ describe("overhead", () => {
       { ...values, promptTokens: 4 },
     );
     expect(changes).toEqual([{ simulate: expected }]);
+  });
+
+  it("measures a cluster that traces a share in turn with one that traces nothing", async () => {
+    gateway = await FakeGateway.open();
+    const context = fakeContext(gateway.url);
+    const changes: unknown[] = [];
+    const withCluster: BenchContext["withCluster"] = (body, change) => {
+      changes.push(change);
+      return context.withCluster(body);
+    };
+    const given = { ...values, promptTokens: 4, traces: 0.05, turns: 2 };
+    const result = await scenarioOf("overhead").run({ ...context, spawns: true, withCluster }, given);
+    const otlpEndpoint = expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/);
+    expect(changes).toEqual([
+      { simulate: "null", tracesSamplerArg: 0 },
+      { simulate: "null", tracesSamplerArg: 0.05, otlpEndpoint },
+    ]);
+    const figures = result.figures as TraceFigures;
+    expect(figures).toMatchObject({ traces: 0.05, traceBytes: 0 });
+    expect(figures.turns.map(({ tokensRatio }) => tokensRatio > 0)).toEqual([true, true]);
+    expect(tablesOf(result)[0]?.rows.map(([turn]) => turn)).toEqual(["1", "2", "median"]);
   });
 
   it("is void when an answer is not what was asked for", async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { apiKeyIdOf, apiKeyNameSchema, isSecretOf, newApiKey } from "./api-key.js";
+import { apiKeyIdOf, apiKeyNameSchema, apiKeyOf, isSecretOf, newApiKey } from "./api-key.js";
 
 const about = { name: "team", requestsPerMinute: null, tokensPerMinute: 1000 };
 
@@ -11,6 +11,12 @@ describe("an API key", () => {
     expect(isSecretOf(secret, key)).toBe(true);
     expect(JSON.stringify(key)).not.toContain(secret.slice(22));
     expect(key).toMatchObject({ ...about, createdAt: 1_700_000_000 });
+  });
+
+  it("is the same in two clusters that are given one secret", () => {
+    const { key, secret } = newApiKey(about, 1_700_000_000_500);
+    expect(apiKeyOf(secret, about, 1_700_000_000_500)).toEqual(key);
+    expect(apiKeyOf("sk-123", about)).toBeNull();
   });
 
   it("is not known by another secret, nor by one that differs in a character", () => {

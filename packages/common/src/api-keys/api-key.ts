@@ -25,15 +25,30 @@ export const apiKeyNameSchema = z
 
 const SECRET = /^rhone_sk_([0-9a-f]{12})_[\w-]{43}$/;
 
+type AboutKey = Pick<ApiKey, "name" | "requestsPerMinute" | "tokensPerMinute">;
+
 /** Makes a key and its secret: `rhone_sk_`, the key's id, and 256 random bits. */
 export function newApiKey(
-  about: Pick<ApiKey, "name" | "requestsPerMinute" | "tokensPerMinute">,
+  about: AboutKey,
   nowMs: number = Date.now(),
 ): { readonly key: ApiKey; readonly secret: string } {
   const id = randomBytes(6).toString("hex");
   const secret = `rhone_sk_${id}_${randomBytes(32).toString("base64url")}`;
-  return { key: { id, ...about, digest: digestOf(secret), createdAt: Math.floor(nowMs / 1000) }, secret };
+  return { key: keyOf(id, secret, about, nowMs), secret };
 }
+
+/** The key of a secret that was made before, for another cluster; null for text that is none. */
+export function apiKeyOf(secret: string, about: AboutKey, nowMs: number = Date.now()): ApiKey | null {
+  const id = apiKeyIdOf(secret);
+  return id === null ? null : keyOf(id, secret, about, nowMs);
+}
+
+const keyOf = (id: string, secret: string, about: AboutKey, nowMs: number): ApiKey => ({
+  id,
+  ...about,
+  digest: digestOf(secret),
+  createdAt: Math.floor(nowMs / 1000),
+});
 
 /** The id in a secret; null for text that does not have the form of a secret. */
 export const apiKeyIdOf = (secret: string): string | null => SECRET.exec(secret)?.[1] ?? null;

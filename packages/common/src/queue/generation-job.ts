@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { isPackedBias } from "./packed-bias.js";
 import { MOST_ROUTE } from "./prefix-links.js";
+import { traceCarrierSchema } from "./trace-carrier.js";
 
 const tokenId = z.number().int().min(0).max(0x7fffffff);
 
@@ -98,6 +99,8 @@ export const generationJobSchema = z.object({
   arrivedAtMs: z.number(),
   /** Unix milliseconds; the sequence then ends with DEADLINE_EXCEEDED. */
   deadlineAtMs: z.number(),
+  /** The gateway's span of which it is a part; absent: the request is not traced. */
+  trace: traceCarrierSchema.exactOptional(),
 });
 export type GenerationJob = Readonly<z.infer<typeof generationJobSchema>>;
 

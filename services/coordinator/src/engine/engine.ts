@@ -1,4 +1,11 @@
-import { type ErrorCode, type Finish, type GenerationJob, type Logger, RhoneError } from "@rhone/common";
+import {
+  type ErrorCode,
+  type Finish,
+  type GenerationJob,
+  type Logger,
+  RhoneError,
+  type TraceSpan,
+} from "@rhone/common";
 import type { rhone } from "@rhone/proto";
 import type { Metrics } from "../metrics.js";
 import type { LaneCounts } from "../scheduler/lane-counts.js";
@@ -21,6 +28,7 @@ import { ActiveRuns, type Run } from "./active-runs.js";
 import { DraftTally } from "./draft-tally.js";
 import { failure, Generation, type GenerationRules, refusalOf } from "./generation.js";
 import { PhaseTimes } from "./phase-times.js";
+import { SequenceTraces } from "./sequence-traces.js";
 import { StepMeter } from "./step-meter.js";
 
 /** A pipeline that is ready: frames sent through it come back in order as results. */
@@ -62,6 +70,7 @@ export class Engine {
   readonly #scheduler: Scheduler;
   readonly #meter: StepMeter;
   readonly #runs = new ActiveRuns();
+  readonly #traces = new SequenceTraces();
   readonly #tokens = { prompt: 0, cached: 0, generated: 0, drafted: 0, accepted: 0 };
   readonly #drafts = new DraftTally();
   /** Tokens of an answer, of which the latest count most. */
@@ -112,16 +121,21 @@ export class Engine {
 
   /**
    * Generates one sequence. Resolves when its last event is written; a second call for the same request joins the
-   * first. `recorded`: what its log holds already. Rejects with EPOCH_CHANGED when another coordinator has continued
-   * it, SHUTTING_DOWN when this one closes.
+   * first. `recorded`: what its log holds already. `span`: of a sequence that is traced; it ends with the sequence.
+   * Rejects with EPOCH_CHANGED when another coordinator has continued it, SHUTTING_DOWN when this one closes.
    */
-  run(job: GenerationJob, recorded: RecordedGeneration = NOTHING_RECORDED): Promise<void> {
+  run(
+    job: GenerationJob,
+    recorded: RecordedGeneration = NOTHING_RECORDED,
+    span: TraceSpan | null = null,
+  ): Promise<void> {
     if (this.#closed) return Promise.reject(shuttingDown());
     const active = this.#runs.get(job.requestId);
     if (active !== undefined) return active.done;
     const { rules } = this.#options;
     const sequence = this.#scheduler.arrive(job, recorded.tokens);
     const run = this.#start(sequence, recorded);
+    if (span !== null) this.#traces.begin(sequence, span);
     this.#tokens.prompt += sequence.promptLength;
     const refusal = refusalOf(sequence, rules);
     if (refusal !== null) this.#end(run, refusal);
@@ -204,6 +218,7 @@ export class Engine {
     this.#inFlight = [];
     this.#settled?.();
     this.#settled = null;
+    this.#traces.lost(reason);
     this.#endPoisonous(this.#scheduler.suspend({ hasFailed: !IN_ORDER.has(reason.code) }), reason);
     const { recoveryTimeoutMs } = this.#options;
     const lost = `The pipeline was lost and did not come back within ${recoveryTimeoutMs / 1000} s`;
@@ -235,7 +250,9 @@ export class Engine {
     }
     const { batch, sentAt } = entry;
     const timings = result.timings ?? [];
-    const { events, outcomes } = this.#read(decodeResult(batch, result, this.#options.rules.vocabSize), returnedAt);
+    const answers = decodeResult(batch, result, this.#options.rules.vocabSize);
+    this.#traces.returned(answers, { timings, ranMs: returnedAt - sentAt });
+    const { events, outcomes } = this.#read(answers, returnedAt);
     this.#scheduler.complete(batch, outcomes, decodeTimes(timings, returnedAt - sentAt));
     this.#meter.recorded({ batch, sentAt, returnedAt, recordedAt: this.#now(), timings });
     if (this.#inFlight.length === 0) this.#settled?.();
@@ -251,6 +268,7 @@ export class Engine {
     this.#scheduler.suspend();
     this.#closed = true;
     this.#runs.rejectAll(shuttingDown());
+    this.#traces.close(shuttingDown());
   }
 
   #now(): number {
@@ -279,6 +297,7 @@ export class Engine {
       this.#inFlight.push({ step, batch, sentAt });
       this.#began(batch, sentAt);
       this.#meter.decided(batch, sentAt - startedAt);
+      this.#traces.sent(batch);
     }
   }
 
@@ -336,6 +355,7 @@ export class Engine {
 
   #finish(run: Run, finish: Finish): void {
     run.finish();
+    this.#traces.ended(run.generation.sequence, finish);
     const { cachedTokens, generated } = run.generation.sequence;
     this.#tokens.cached += cachedTokens;
     if (generated > 0) this.#answerTokens += ANSWER_WEIGHT * (generated - this.#answerTokens);
@@ -361,8 +381,10 @@ export class Engine {
   /** Gives a run up; false when there is none. */
   #drop(requestId: string, reason: Error): boolean {
     const generation = this.#runs.drop(requestId, reason);
-    if (generation !== undefined) this.#scheduler.end(generation.sequence);
-    return generation !== undefined;
+    if (generation === undefined) return false;
+    this.#scheduler.end(generation.sequence);
+    this.#traces.dropped(generation.sequence, reason);
+    return true;
   }
 
   #checkPages(): void {

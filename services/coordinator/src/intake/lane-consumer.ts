@@ -181,7 +181,8 @@ export class LaneConsumer {
     try {
       await this.#insist(() => {
         if (this.#worker.isPaused()) throw new HandedBack("The pipeline was lost while the job was being taken.");
-        return runJob(job.data, { ...this.#options, onArrival: () => loads.arrived(requestId) });
+        const onArrival = () => loads.arrived(requestId);
+        return runJob(job.data, { ...this.#options, queuedAtMs: job.timestamp, onArrival });
       });
       await pace.next();
       await this.#insist(() => endTurn(redis, this.#queue, turn));

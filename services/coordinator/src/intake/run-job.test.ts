@@ -1,4 +1,4 @@
-import { createLogger, RhoneError } from "@rhone/common";
+import { createLogger, NO_TRACING, RhoneError } from "@rhone/common";
 import type { Redis } from "ioredis";
 import { describe, expect, it, vi } from "vitest";
 import { fakeJob } from "../testing/fake-job.js";
@@ -24,6 +24,7 @@ function setUp({ recorded = NOTHING_RECORDED, cancelled = false, isRunning = fal
     cancellations: { has: async () => cancelled } as unknown as JobContext["cancellations"],
     redis: { zrem: async (key: string, id: string) => void left.push([key, id]) } as unknown as Redis,
     model: "fake",
+    tracing: NO_TRACING,
     onArrival,
     logger,
   };
@@ -45,7 +46,7 @@ describe("runJob", () => {
   it("runs a new job from the beginning", async () => {
     const { context, engine } = setUp();
     await runJob(job, context);
-    expect(engine.run).toHaveBeenCalledWith(job, NOTHING_RECORDED);
+    expect(engine.run).toHaveBeenCalledWith(job, NOTHING_RECORDED, null);
     expect(engine.cancel).not.toHaveBeenCalled();
   });
 
@@ -53,7 +54,7 @@ describe("runJob", () => {
     const recorded = { ...NOTHING_RECORDED, tokens: [7, 8], scored: 1, ordinal: 2 };
     const { context, engine } = setUp({ recorded });
     await runJob(job, context);
-    expect(engine.run).toHaveBeenCalledWith(job, recorded);
+    expect(engine.run).toHaveBeenCalledWith(job, recorded, null);
   });
 
   it("does nothing for a job whose last event is written", async () => {
@@ -70,7 +71,7 @@ describe("runJob", () => {
     const { context, engine, forget } = setUp({ recorded, isRunning });
     await runJob(job, context);
     expect(forget).toHaveBeenCalledTimes(forgotten);
-    expect(engine.run).toHaveBeenCalledWith(job, isRunning ? recorded : NOTHING_RECORDED);
+    expect(engine.run).toHaveBeenCalledWith(job, isRunning ? recorded : NOTHING_RECORDED, null);
   });
 
   it("cancels a job that was cancelled in the queue, after it is known to the engine", async () => {

@@ -5,12 +5,14 @@ import {
   type Logger,
   leaveQueue,
   RhoneError,
+  type Tracing,
 } from "@rhone/common";
 import type { Redis } from "ioredis";
 import { z } from "zod";
 import type { Engine } from "../engine/engine.js";
 import { NOTHING_RECORDED } from "../token-log/recorded.js";
 import type { TokenLog } from "../token-log/token-log.js";
+import { beginSpan } from "./begin-span.js";
 import type { Cancellations } from "./cancellations.js";
 import type { JobPace } from "./job-pace.js";
 
@@ -23,9 +25,15 @@ export interface JobContext {
   /** Shared by the jobs of both lanes. */
   readonly pace: JobPace;
   readonly redis: Redis;
+  readonly tracing: Tracing;
   /** Called when the engine knows the job. */
   readonly onArrival: () => void;
   readonly logger: Logger;
+}
+
+interface TakenAt {
+  /** When its gateway put the job on the queue, in Unix milliseconds. */
+  readonly queuedAtMs?: number;
 }
 
 /** The fields without which a malformed job can't be answered. */
@@ -41,7 +49,7 @@ const addressSchema = z.object({
  * last event is written. Rejects as Engine.run does, and with INVALID_REQUEST for a malformed job without an address to
  * answer.
  */
-export async function runJob(data: unknown, context: JobContext): Promise<void> {
+export async function runJob(data: unknown, context: JobContext & TakenAt): Promise<void> {
   const { engine, tokenLog, cancellations, pace, redis, onArrival } = context;
   await pace.next();
   const parsed = generationJobSchema.safeParse(data, { reportInput: true });
@@ -54,7 +62,11 @@ export async function runJob(data: unknown, context: JobContext): Promise<void> 
   if (isLost) await tokenLog.forget(job.requestId);
   await pace.next();
   const cancelled = await cancellations.has(redis, job.requestId);
-  const done = engine.run(job, isLost ? NOTHING_RECORDED : recorded);
+  const known = isLost ? NOTHING_RECORDED : recorded;
+  const { tracing, queuedAtMs } = context;
+  const isNew = !engine.isRunning(job.requestId);
+  const span = isNew ? beginSpan(tracing, job, { queuedAtMs, recorded: known.tokens.length }) : null;
+  const done = engine.run(job, known, span);
   onArrival();
   if (cancelled) engine.cancel(job.requestId);
   return done;

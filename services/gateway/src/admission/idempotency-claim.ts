@@ -17,6 +17,11 @@ const LOG_MARGIN_S = 10;
  * until then. Longer than a gateway hangs before it is killed.
  */
 export const CLAIM_TTL_S = 12;
+/**
+ * The record of a generation lives this long until its job is known to be queued, and any shorter time afterwards. So
+ * its time to live says for how long nobody has renewed it, and a job that is queued while its gateway dies is found.
+ */
+export const UNQUEUED_TTL_S = 2 * 86_400;
 /** While its gateway lives a claim is renewed this often: an upload, or a prompt that waits, may take minutes. */
 const RENEW_MS = 3000;
 
@@ -55,12 +60,12 @@ export class IdempotencyClaim {
     const { records, logger } = this.#options;
     const record = { ...this.#record, generation };
     await this.#endRenewals();
-    if (await records.save(this.#options, record, CLAIM_TTL_S)) this.#record = record;
+    if (await records.save(this.#options, record, UNQUEUED_TTL_S)) this.#record = record;
     else logger.info({ id: generation.record.writer.options.id }, "prompts too long to repeat the answer by its key");
     this.#beginRenewals();
   }
 
-  /** A job of the generation is in the queue: its record lives as long as the token logs, also without its gateway. */
+  /** A job of the generation is in the queue: its record lives as long as the token logs. */
   queued(): void {
     if (this.#isQueued || this.#record.generation === undefined) return;
     this.#isQueued = true;
@@ -104,7 +109,8 @@ export class IdempotencyClaim {
     const { records } = this.#options;
     const { generation } = this.#record;
     const isForGood = this.#isQueued && generation !== undefined;
-    const ttlS = isForGood ? logTtlS(generation.record) - LOG_MARGIN_S : CLAIM_TTL_S;
+    const waitingTtlS = generation === undefined ? CLAIM_TTL_S : UNQUEUED_TTL_S;
+    const ttlS = isForGood ? logTtlS(generation.record) - LOG_MARGIN_S : waitingTtlS;
     if (!(await records.lengthen(this.#options, ttlS))) await records.save(this.#options, this.#record, ttlS);
     if (isForGood) clearInterval(this.#renewals);
   }

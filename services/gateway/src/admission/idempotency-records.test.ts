@@ -3,7 +3,7 @@ import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { streamRecordOf } from "../answers/stream-records.js";
 import { FRAME, testJob } from "../testing/events.js";
 import { FakeRedis } from "../testing/fake-redis.js";
-import { CLAIM_TTL_S, IdempotencyClaim } from "./idempotency-claim.js";
+import { CLAIM_TTL_S, IdempotencyClaim, UNQUEUED_TTL_S } from "./idempotency-claim.js";
 import { IdempotencyRecords, type StoredGeneration } from "./idempotency-records.js";
 
 const claimant = { owner: "", ttlS: 60 };
@@ -191,10 +191,10 @@ describe("a claim", () => {
     await claim.generates(generation);
     vi.advanceTimersByTime(3000);
     await expect.poll(() => renewals.mock.calls.length).toBe(3);
-    expect(renewals.mock.calls.map(([, ttlS]) => ttlS)).toEqual([CLAIM_TTL_S, CLAIM_TTL_S, CLAIM_TTL_S]);
-    expect([redis.texts.get(key)?.includes("generation"), redis.ttls.get(key)]).toEqual([true, CLAIM_TTL_S]);
+    expect(renewals.mock.calls.map(([, ttlS]) => ttlS)).toEqual([CLAIM_TTL_S, CLAIM_TTL_S, UNQUEUED_TTL_S]);
+    expect([redis.texts.get(key)?.includes("generation"), redis.ttls.get(key)]).toEqual([true, UNQUEUED_TTL_S]);
     claim.queued();
-    await expect.poll(() => redis.ttls.get(key)).toBeGreaterThan(60);
+    await expect.poll(() => redis.ttls.get(key)).toBeLessThan(UNQUEUED_TTL_S);
     claim.queued();
     vi.advanceTimersByTime(100_000);
     expect(renewals).toHaveBeenCalledTimes(4);

@@ -1,4 +1,12 @@
-import { FairLine, FINISHED_LOG_TTL_S, type GenerationJob, RhoneError, streamHeadKey, streamKey } from "@rhone/common";
+import {
+  FairLine,
+  FINISHED_LOG_TTL_S,
+  type GenerationJob,
+  RhoneError,
+  streamHeadKey,
+  streamKey,
+  traceCarrierSchema,
+} from "@rhone/common";
 import { z } from "zod";
 import type { KeptTexts } from "../kept/kept-texts.js";
 import type { JobAddress } from "../queue/generation-client.js";
@@ -31,6 +39,8 @@ export const streamRecordSchema = z.object({
   owner: z.string(),
   /** The most that the answer may take in memory until its end. Absent = unknown, in records of earlier versions. */
   answerBytes: z.number().exactOptional(),
+  /** The span of its generation; absent: it was not traced. */
+  trace: traceCarrierSchema.exactOptional(),
 });
 
 /** Everything a gateway needs to write an answer again, besides the token logs of its jobs. */
@@ -55,6 +65,7 @@ export function streamRecordOf(writer: WriterRecord, jobs: readonly GenerationJo
     jobs: jobs.map(({ requestId, replyTo, model, lane }) => ({ requestId, replyTo, model, lane })),
     deadlineAtMs: Math.max(...jobs.map((job) => job.deadlineAtMs)),
     owner: jobs[0]?.keyId ?? "",
+    ...(jobs[0]?.trace !== undefined && { trace: jobs[0].trace }),
   };
 }
 

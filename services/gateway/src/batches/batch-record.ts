@@ -1,4 +1,4 @@
-import type { Parsed } from "@rhone/common";
+import { type Parsed, traceCarrierSchema } from "@rhone/common";
 import { z } from "zod";
 
 /** The endpoints that the lines of a batch may call. */
@@ -57,6 +57,8 @@ export const batchRecordSchema = z.object({
   createdAt: z.number(),
   expiresAt: z.number(),
   reachedAt: z.partialRecord(statusSchema, z.number()),
+  /** The span of the request that made it; absent: it was not traced. */
+  trace: traceCarrierSchema.exactOptional(),
 });
 export type BatchRecord = Parsed<typeof batchRecordSchema>;
 

@@ -15,7 +15,7 @@ import { toMistralJob } from "./batch-views.js";
 
 export type BatchOrder = Pick<
   BatchRecord,
-  "format" | "endpoint" | "model" | "inputFileIds" | "completionWindow" | "metadata" | "outputExpiresAfterS"
+  "format" | "endpoint" | "model" | "inputFileIds" | "completionWindow" | "metadata" | "outputExpiresAfterS" | "trace"
 > & {
   readonly owner: string;
   readonly windowS: number;

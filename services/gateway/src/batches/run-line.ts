@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type ErrorCode, type Logger, toRhoneError } from "@rhone/common";
+import { type ErrorCode, type Logger, type TraceSpan, type Tracing, toRhoneError } from "@rhone/common";
 import type { AnswerRoom, HeldAnswer } from "../answers/answer-room.js";
 import { type Writer, wholeAnswer } from "../answers/writer.js";
 import type { Metrics } from "../metrics.js";
 import type { GenerationClient } from "../queue/generation-client.js";
+import { traceGeneration } from "../requests/generation-span.js";
 import type { Preparation, Prepare, PreparedRequest } from "../requests/prepare.js";
 import { prepareChat } from "../requests/prepare-chat.js";
 import { prepareCompletion } from "../requests/prepare-completion.js";
@@ -21,6 +22,7 @@ export interface LineUse extends Preparation {
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly answers: AnswerRoom;
+  readonly tracing: Tracing;
 }
 
 /** A line is prepared by the same code as a single request. */
@@ -66,34 +68,53 @@ export interface RanLine {
 
 /** Runs one line's request to its result. Throws the signal's reason when it is aborted first. */
 export async function runLine(run: LineRun): Promise<RanLine> {
+  const { batch, number, uses } = run;
+  const links = batch.trace === undefined ? [] : [batch.trace];
+  const attributes = { "rhone.batch": batch.id, "rhone.batch_line": number };
+  const span = uses.tracing.begin("batch line", { links, attributes });
+  try {
+    return await tryLine(run, span);
+  } catch (error) {
+    span?.fail(toRhoneError(error));
+    throw error;
+  } finally {
+    span?.end();
+  }
+}
+
+async function tryLine(run: LineRun, span: TraceSpan | null): Promise<RanLine> {
   const { batch, number, line, signal, pauseMs, uses } = run;
   const place = { batchId: batch.id, line: number, customId: line.customId };
   for (let attempt = 0; ; attempt++) {
     // The next owner of the batch finds the first attempt's generation by this id. A failed id would fail again.
     const id = lineId(place) + (attempt === 0 ? "" : `-r${attempt}`);
     try {
-      const { release, ...answer } = await generate(run, id);
+      const { release, ...answer } = await generate(run, id, span);
       return { result: answeredLine(place, answer), release };
     } catch (error) {
       signal.throwIfAborted();
       const named = toRhoneError(error);
       if (named.code === "INTERNAL") uses.logger.error({ err: error, batch: batch.id, line: number }, "line failed");
-      if (!OUTAGES.has(named.code)) return { result: refusedLine(place, named), release: () => {} };
+      if (!OUTAGES.has(named.code)) {
+        span?.fail(named);
+        return { result: refusedLine(place, named), release: () => {} };
+      }
+      span?.event("retry", { "error.type": named.code, "rhone.attempt": attempt + 1 });
       await sleep(Math.min(pauseMs * 2 ** attempt, LONGEST_PAUSE_MS), undefined, { signal }).catch(() => {});
       signal.throwIfAborted();
     }
   }
 }
 
-async function generate({ uses, batch, line, signal }: LineRun, id: string) {
+async function generate({ uses, batch, line, signal }: LineRun, id: string, span: TraceSpan | null) {
   signal.throwIfAborted();
   const deadlineAtMs = batch.expiresAt * 1000 + AFTER_EXPIRY_MS;
   const arrival = { id, lane: "batch", owner: batch.owner ?? "", arrivedAtMs: Date.now(), deadlineAtMs } as const;
-  const prepared = await PREPARE[batch.endpoint](uses, line.body, arrival);
+  const prepared = await PREPARE[batch.endpoint](uses, line.body, { ...arrival, span });
   const held = await uses.answers.take({ bytes: prepared.answerBytes, ...arrival }, signal);
   const release = () => held.release();
   try {
-    return { ...(await answerOf({ uses, signal }, prepared, held)), release };
+    return { ...(await answerOf({ uses, signal, span }, prepared, held)), release };
   } catch (error) {
     release();
     throw error;
@@ -101,15 +122,16 @@ async function generate({ uses, batch, line, signal }: LineRun, id: string) {
 }
 
 async function answerOf(
-  { uses, signal }: Pick<LineRun, "uses" | "signal">,
+  { uses, signal, span }: Pick<LineRun, "uses" | "signal"> & { readonly span: TraceSpan | null },
   prepared: PreparedRequest,
   held: HeldAnswer,
 ) {
   const { writer } = prepared;
+  const { jobs, observers } = traceGeneration(span, prepared);
   const events = runRequest({
-    ...generating(uses.client, { ...prepared, detached: false }),
+    ...generating(uses.client, { ...prepared, jobs, detached: false }),
     leaving: signal,
-    observers: [lineMetrics(uses.metrics, prepared), held],
+    observers: [...observers, lineMetrics(uses.metrics, prepared), held],
   });
   return { body: await wholeAnswer(events, writer), usage: usageOf(writer.usage) };
 }

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
-import { isSecret, SECRET_HEADER } from "@rhone/common";
+import { isSecret, SECRET_HEADER, timed } from "@rhone/common";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { anonymous, type Caller, callerOf, type Limits } from "../admission/caller.js";
 import { FailedKeys } from "../admission/failed-keys.js";
@@ -49,9 +49,12 @@ export function admit(scope: FastifyInstance, { wrongKeysPerMinute, ...admission
   scope.addHook("onRequest", async (request, reply) => {
     const operation = operationOf(request);
     if (operation?.tag === "operations") return;
-    request.caller = await authenticate({ ...admission, failed }, request);
-    const isLimited = request.caller.limits.requests !== null;
-    if (isLimited && isGeneration(operation)) await limitRequests(admission, reply);
+    await timed(request.span, "admit", async () => {
+      request.caller = await authenticate({ ...admission, failed }, request);
+      const isLimited = request.caller.limits.requests !== null;
+      if (isLimited && isGeneration(operation)) await limitRequests(admission, reply);
+    });
+    request.span?.set({ "rhone.key": request.caller.owner });
   });
 }
 

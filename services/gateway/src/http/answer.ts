@@ -1,7 +1,7 @@
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import { type Logger, type RhoneError, toRhoneError } from "@rhone/common";
-import type { FastifyReply } from "fastify";
+import type { FastifyReply, FastifyRequest } from "fastify";
 import { TokenAccount } from "../admission/token-account.js";
 import type { HeldAnswer } from "../answers/answer-room.js";
 import { type Failing, failureLines, SSE_HEADERS, streamLines } from "../answers/stream-lines.js";
@@ -9,13 +9,16 @@ import { type StreamRecord, type StreamRecords, streamRecordOf } from "../answer
 import { type ChoiceEvent, type Writer, wholeAnswer } from "../answers/writer.js";
 import type { Metrics } from "../metrics.js";
 import type { GenerationClient } from "../queue/generation-client.js";
+import { traceGeneration } from "../requests/generation-span.js";
 import type { PreparedRequest } from "../requests/prepare.js";
+import { factsOf } from "../requests/run-facts.js";
 import { requestMetrics } from "../requests/run-observers.js";
 import { generating, type RunObserver, runRequest } from "../requests/run-request.js";
 import { leavingOf, waitingOf } from "./leaving.js";
 import { isThereWithin, Pings } from "./pings.js";
 import { type Limiting, reserveTokens } from "./rate-limiting.js";
 import { jsonBytes, sendJson } from "./send-json.js";
+import { namesOf } from "./trace-requests.js";
 
 /** How answers are sent. */
 export interface Sending {
@@ -61,9 +64,10 @@ export function whenSent({ raw }: FastifyReply, done: () => void): void {
 }
 
 async function run(answering: Answering, reply: FastifyReply, request: RoutedRequest): Promise<unknown> {
-  const { stream, writer, jobs, resumable, answerBytes } = request;
-  const { claim } = reply.request;
+  const { stream, writer, resumable, answerBytes } = request;
+  const { claim, facts, span } = reply.request;
   const reservation = await reserveTokens(answering, reply, request);
+  const { jobs, observers: tracers } = traceGeneration(span, request);
   const record = request.record && streamRecordOf(request.record, jobs, answerBytes);
   if (record !== undefined)
     await claim?.generates({ record, stream, withIds: resumable }).catch(async (error: unknown) => {
@@ -72,13 +76,14 @@ async function run(answering: Answering, reply: FastifyReply, request: RoutedReq
     });
   // The client may ask again under its key, or resume the stream: generation does not end with its connection.
   const detached = claim !== null || (stream && resumable);
-  const observers: RunObserver[] = [requestMetrics(answering.metrics, request.route, request)];
+  const observers: RunObserver[] = [requestMetrics(answering.metrics, request.route, request), ...tracers];
+  if (facts !== null) observers.push(factsOf(facts, { jobs, writer, arrivedAt: facts.arrivedAt }));
   if (reservation !== null) observers.push(new TokenAccount({ reservation, jobs, detached }));
   if (stream && claim !== null) observers.push(claim);
   const attached = claim === null || stream ? leavingOf(reply) : undefined;
   const leaving = detached ? attached : waitingOf(reply);
   if (!stream) observers.push(request.held);
-  const generated = generating(answering.client, { ...request, detached, queued: () => claim?.queued() });
+  const generated = generating(answering.client, { ...request, jobs, detached, queued: () => claim?.queued() });
   const run = runRequest({ ...generated, leaving, observers });
   const events = request.around?.(run) ?? run;
   if (!stream) return sendWhole(reply, { writer, events, sending: answering });
@@ -117,7 +122,7 @@ export async function sendWhole(reply: FastifyReply, whole: SentWhole): Promise<
 
 /** The answer with a blank before it for each interval that it is late; JSON may begin with them. */
 async function* behindBlanks(
-  { request: { id, claim } }: FastifyReply,
+  { request }: FastifyReply,
   answer: Promise<unknown>,
   { writer, sending }: SentWhole,
 ): AsyncGenerator<Buffer, void, undefined> {
@@ -128,16 +133,17 @@ async function* behindBlanks(
     while (!(await isThereWithin(answer, everyMs)));
     yield* jsonBytes(await answer);
   } catch (error) {
-    void claim?.failed();
-    yield Buffer.from(JSON.stringify(writer.dialect.errorBody(told(error, sending.logger, id), id)));
+    void request.claim?.failed();
+    yield Buffer.from(JSON.stringify(writer.dialect.errorBody(told(error, sending.logger, request), request.id)));
   }
 }
 
 /** An error behind a status of 200, which nothing else tells of. */
-function told(error: unknown, logger: Logger, httpRequest: string): RhoneError {
+function told(error: unknown, logger: Logger, request: FastifyRequest): RhoneError {
   const named = toRhoneError(error);
-  if (named.code === "CANCELLED") logger.debug({ httpRequest }, "answer cancelled");
-  else logger.warn({ err: error, httpRequest }, "answer failed after its headers");
+  if (named.code === "CANCELLED") logger.debug(namesOf(request), "answer cancelled");
+  else logger.warn({ err: error, ...namesOf(request) }, "answer failed after its headers");
+  request.failure = named;
   return named;
 }
 
@@ -163,7 +169,7 @@ export async function sendStream(reply: FastifyReply, stream: SentStream): Promi
   const isThere = await isThereWithin(first, stream.sending.pingIntervalMs);
   const location = await stream.keep?.();
   if (location) reply.header("content-location", location);
-  await sendText(reply, { parts: withFailure(first, stream, reply.request.id), isThere, sending: stream.sending });
+  await sendText(reply, { parts: withFailure(first, stream, reply.request), isThere, sending: stream.sending });
   return reply;
 }
 
@@ -171,14 +177,14 @@ export async function sendStream(reply: FastifyReply, stream: SentStream): Promi
 async function* withFailure(
   first: Promise<IteratorResult<string, void>>,
   { writer, events, lines, sending }: SentStream,
-  httpRequest: string,
+  request: FastifyRequest,
 ): AsyncGenerator<string, void, undefined> {
   try {
     const line = await first;
     if (line.done !== true) yield line.value;
     yield* lines;
   } catch (error) {
-    yield failureLines(writer, told(error, sending.logger, httpRequest), httpRequest);
+    yield failureLines(writer, told(error, sending.logger, request), request.id);
   } finally {
     // A client that leaves before the second line is read would leave the jobs running.
     await events.return();

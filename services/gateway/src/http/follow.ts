@@ -13,6 +13,7 @@ import type { Metrics } from "../metrics.js";
 import type { ServedModels } from "../models/served-models.js";
 import type { GenerationClient } from "../queue/generation-client.js";
 import { LostJobs } from "../requests/lost-jobs.js";
+import { replayFactsOf } from "../requests/run-facts.js";
 import { replayMetrics } from "../requests/run-observers.js";
 import { following, runRequest } from "../requests/run-request.js";
 import { type Sending, sendStream, sendWhole, whenSent } from "./answer.js";
@@ -157,6 +158,8 @@ async function* behind(first: string, lines: AsyncGenerator<string, void, undefi
 function eventsOf({ client, metrics }: Following, reply: FastifyReply, followed: Followed) {
   const { record, after, source, held, onLost } = followed;
   const { open, ...limits } = following(client, record);
+  const { facts, span } = reply.request;
+  if (record.trace !== undefined) span?.link(record.trace);
   const jobs = isInBackground(record) ? null : new LostJobs(client, addressesOf(record));
   if (onLost !== undefined) jobs?.lost.addEventListener("abort", onLost);
   return runRequest({
@@ -167,6 +170,7 @@ function eventsOf({ client, metrics }: Following, reply: FastifyReply, followed:
       replayMetrics(metrics, source),
       ...(jobs === null ? [] : [jobs]),
       ...(held === undefined ? [] : [held]),
+      ...(facts === null ? [] : [replayFactsOf(facts)]),
     ],
   });
 }

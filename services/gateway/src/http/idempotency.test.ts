@@ -1,7 +1,7 @@
 import { connect } from "node:net";
-import { RhoneError } from "@rhone/common";
+import { type GenerationJob, RhoneError } from "@rhone/common";
 import { expect, it, onTestFinished, vi } from "vitest";
-import { CLAIM_TTL_S } from "../admission/idempotency-claim.js";
+import { CLAIM_TTL_S, UNQUEUED_TTL_S } from "../admission/idempotency-claim.js";
 import { IdempotencyRecords } from "../admission/idempotency-records.js";
 import { LOST_AFTER_MS } from "../requests/lost-jobs.js";
 import { FakeCluster } from "../testing/fake-cluster.js";
@@ -31,12 +31,13 @@ it("a key whose gateway has died before it generated is free again within second
   expect(claims.mock.calls[0]?.[2].ttlS).toBe(CLAIM_TTL_S);
 });
 
-/** A gateway that has recorded a generation under the key "a", and never queues its job. */
-function dyingGateway() {
+/** A gateway that has recorded a generation under the key "a", and never hears that its job is queued. */
+function dyingGateway(queue: (job: GenerationJob) => void = () => {}) {
   const gateway = fakeGateway();
   const { generate } = gateway.client;
-  gateway.client.generate = () =>
+  gateway.client.generate = (job) =>
     (async function* () {
+      queue(job);
       await new Promise(() => {});
       yield* [];
     })();
@@ -53,20 +54,27 @@ function dyingGateway() {
 it("a key whose gateway died before it queued its job is in use for seconds, then its request runs", async () => {
   const { dies, post, redis, jobs } = dyingGateway();
   const key = await dies();
-  expect(redis.ttls.get(key)).toBe(CLAIM_TTL_S);
+  expect(redis.ttls.get(key)).toBe(UNQUEUED_TTL_S);
   const refused = await post(COMPLETIONS, body, once("a"));
   expect([refused.statusCode, refused.json().code]).toEqual([409, "idempotency_key_in_use"]);
   expect(refused.headers["retry-after"]).toBe("1");
-  redis.texts.delete(key); // as after its time
+  redis.ttls.set(key, UNQUEUED_TTL_S - CLAIM_TTL_S); // as after this time
   const answer = await post(COMPLETIONS, body, once("a"));
   expect([answer.statusCode, jobs.length, redis.ttls.get(key)]).toEqual([200, 1, 3600]);
+});
+
+it("a generation whose gateway died before it heard that its job is queued is followed, however late", async () => {
+  const { dies, post, redis, jobs } = dyingGateway((job) => jobs.push(job));
+  redis.ttls.set(await dies(), UNQUEUED_TTL_S - 600);
+  const answer = await post(COMPLETIONS, body, once("a"));
+  expect([answer.statusCode, answer.headers["idempotent-replayed"], jobs.length]).toEqual([200, "true", 1]);
 });
 
 it("a generation that was queued and of which nothing is left runs again, once", async () => {
   const { post, jobs, redis } = fakeGateway();
   const stream = { ...body, stream: true };
   const first = await post(COMPLETIONS, stream, once("a"));
-  await expect.poll(() => Math.max(...redis.ttls.values())).toBeGreaterThan(CLAIM_TTL_S);
+  await expect.poll(() => Math.max(...redis.ttls.values())).toBeLessThan(UNQUEUED_TTL_S);
   jobs.splice(0); // its log gave way to others'
   const second = await post(COMPLETIONS, stream, once("a"));
   const third = await post(COMPLETIONS, stream, once("a"));

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { CLAIM_TTL_S, IdempotencyClaim } from "../admission/idempotency-claim.js";
+import { CLAIM_TTL_S, IdempotencyClaim, UNQUEUED_TTL_S } from "../admission/idempotency-claim.js";
 import type {
   ClaimedKey,
   IdempotencyRecords,
@@ -123,8 +123,8 @@ function inUse(metrics: IdempotencyUse["metrics"]): RequestError {
 }
 
 /**
- * Whether nothing is left of a generation that was queued: its request runs again. Throws IDEMPOTENCY_KEY_IN_USE for
- * one that is not queued yet: its gateway is about to, or has died, and the key is free within `CLAIM_TTL_S`.
+ * Whether there is no job and no log of a generation: its request runs again. Throws IDEMPOTENCY_KEY_IN_USE for one
+ * that is not queued yet: its gateway is about to, or has died, and the key is free within `CLAIM_TTL_S`.
  */
 async function isGone(
   { client, idempotency: records, metrics }: IdempotencyUse,
@@ -133,7 +133,7 @@ async function isGone(
 ): Promise<boolean> {
   if (claim === "" || isInBackground(record)) return false;
   if ((await client.stateOf(addressesOf(record))) !== "absent") return false;
-  if ((await records.ttlS(digest)) > CLAIM_TTL_S) return true;
+  if ((await records.ttlS(digest)) <= UNQUEUED_TTL_S - CLAIM_TTL_S) return true;
   throw inUse(metrics);
 }
 

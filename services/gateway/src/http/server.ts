@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import cors from "@fastify/cors";
-import { type Logger, RhoneError } from "@rhone/common";
+import { type Logger, RhoneError, type Tracing } from "@rhone/common";
 import {
   type FastifyInstance,
   type FastifyReply,
@@ -18,14 +18,16 @@ import { dialectOf, errorHeaders, toRequestError } from "./error-response.js";
 import { REPLAYED } from "./idempotency.js";
 import { JoinedRequest } from "./joined-request.js";
 import { writeJsonInTurns } from "./json-in-turns.js";
+import { logRequests, type RequestLogUse } from "./log-requests.js";
 import { openapi } from "./openapi/openapi.js";
 import { Places } from "./places.js";
 import { receiveJson } from "./receive-json.js";
+import { namesOf, traceRequests } from "./trace-requests.js";
 import { type Refuse, Unanswered } from "./unanswered.js";
 import { boundUnread, closeUnread, endUnsent } from "./unread.js";
 import { METHODS, unrouted } from "./unrouted.js";
 
-export interface ServerOptions extends AnswersUse {
+export interface ServerOptions extends AnswersUse, RequestLogUse {
   readonly bodyLimitBytes: number;
   /** Bytes of large bodies that may be in memory at a time. */
   readonly bodiesBytes: number;
@@ -40,6 +42,7 @@ export interface ServerOptions extends AnswersUse {
   readonly corsOrigins: readonly string[];
   /** Whether callers need API keys, for the OpenAPI document. */
   readonly requiresKeys: boolean;
+  readonly tracing: Tracing;
   readonly logger: Logger;
   /** Adds the hooks and routes. */
   readonly routes: (scope: FastifyInstance) => void;
@@ -83,6 +86,8 @@ export function buildServer(options: ServerOptions): FastifyInstance {
     },
   });
   app.setErrorHandler(fail);
+  traceRequests(app, options);
+  logRequests(app, options);
   countAnswers(app, options);
   app.addHook("onRequest", async (request, reply) => {
     identify(request, reply);
@@ -160,7 +165,8 @@ const failWith = (logger: Logger) => (error: unknown, request: FastifyRequest, r
   // What was being sent to a client that has left ends early too.
   const isOurs = !(hasLeft && (error as { readonly code?: string }).code === "ERR_STREAM_PREMATURE_CLOSE");
   if (isOurs && named.row.http >= 500 && !named.row.retryable)
-    logger.error({ err: error, code: named.code, httpRequest: request.id }, "request failed");
+    logger.error({ err: error, code: named.code, ...namesOf(request) }, "request failed");
+  request.failure = named;
   // Nobody reads an answer to a client that has left. Of 500 that left at once, everybody's waited behind theirs.
   if (hasLeft) {
     void request.claim?.failed();

@@ -1,3 +1,4 @@
+import { timed } from "@rhone/common";
 import { z } from "zod";
 import { answerBytes } from "../answers/answer-bytes.js";
 import { announcement } from "../answers/calls/call-format.js";
@@ -117,7 +118,7 @@ export async function prepareConversation(api: ChatApi, chat: ChatToPrepare): Pr
 }
 
 /** The prompt of a chat, and the shape of its answers. */
-async function readChat({ model, grammars, arrival: { owner } }: OpenRequest, fields: ChatRequest) {
+async function readChat({ model, grammars, arrival: { owner, span } }: OpenRequest, fields: ChatRequest) {
   // Each walks through all tools and messages: 100 ms in one turn for 50,000 values.
   await timeLeft();
   const { conversation, calls } = readConversation(model, fields);
@@ -126,9 +127,12 @@ async function readChat({ model, grammars, arrival: { owner } }: OpenRequest, fi
   // A generated text begins with the tokenizer's space, or with one that its prompt lost at its end.
   const lostSpace = model.trimsAnswers && continued?.trim() !== "" && continued?.endsWith(" ") === true;
   const stripsSpace = model.addsLeadingSpace && (!continued || lostSpace);
-  const { constraint, warnings } = await readConstraint(grammars, fields, { leadingSpace: stripsSpace, calls, owner });
+  const form = { leadingSpace: stripsSpace, calls, owner, span };
+  const { constraint, warnings } = await readConstraint(grammars, fields, form);
   await timeLeft();
-  const promptIds = await encodePrompt(model, { conversation, calls }, { last: fields.truncate_prompt_tokens, owner });
+  const promptIds = await timed(span, "tokenize", () =>
+    encodePrompt(model, { conversation, calls }, { last: fields.truncate_prompt_tokens, owner }),
+  );
   const opening = showsContinued ? (continued ?? "") : "";
   return { promptIds, constraint, warnings, shape: { stripsSpace, opening, calls: calls?.format ?? null } };
 }

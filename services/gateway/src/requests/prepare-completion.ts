@@ -1,3 +1,4 @@
+import { timed } from "@rhone/common";
 import { z } from "zod";
 import { answerBytes } from "../answers/answer-bytes.js";
 import { BestOfWriter } from "../answers/best-of-writer.js";
@@ -44,9 +45,9 @@ export const prepareCompletion: Prepare = async (preparation, body, arrival) => 
   const { n, samples } = checkLimits(fields);
   const request = await openRequest({ preparation, arrival, prefix: "cmpl-", fields });
   const { model, grammars } = request;
-  const { owner } = arrival;
-  const { constraint, warnings } = await readConstraint(grammars, fields, { leadingSpace: false, owner });
-  const prompts = await readPrompts(model, fields, owner);
+  const { owner, span } = arrival;
+  const { constraint, warnings } = await readConstraint(grammars, fields, { leadingSpace: false, owner, span });
+  const prompts = await timed(span, "tokenize", () => readPrompts(model, fields, owner));
   const echo = fields.echo === true;
   const logprobs = fields.logprobs ?? null;
   const promptLogprobs = fields.prompt_logprobs ?? null;

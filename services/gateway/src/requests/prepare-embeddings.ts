@@ -1,3 +1,4 @@
+import { timed } from "@rhone/common";
 import { z } from "zod";
 import { answerBytes } from "../answers/answer-bytes.js";
 import { EmbeddingWriter } from "../answers/embedding-writer.js";
@@ -42,7 +43,7 @@ export const prepareEmbeddings: Prepare = async (preparation, body, arrival) => 
   const request = await openRequest({ preparation, arrival, prefix: "embd-", fields: shared });
   checkDimensions(fields, request.model);
   const jobs = await jobsOf(request, {
-    prompts: await readInputs(request, inputs, fields),
+    prompts: await timed(arrival.span, "tokenize", () => readInputs(request, inputs, fields)),
     paramOf: paramOf(inputs),
     samples: 1,
     maxTokens: 0,

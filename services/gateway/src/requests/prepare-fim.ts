@@ -1,3 +1,4 @@
+import { timed } from "@rhone/common";
 import { z } from "zod";
 import { answerBytes } from "../answers/answer-bytes.js";
 import { openWriter, WRITER_VERSION, type WriterRecord } from "../answers/writer-record.js";
@@ -21,7 +22,8 @@ export const prepareFim: Prepare = async (preparation, body, arrival) => {
   const request = await openRequest({ preparation, arrival, prefix: "cmpl-", fields });
   const fill = fillInMiddleOf(request.model, "model");
   const last = fields.truncate_prompt_tokens;
-  const [promptIds = []] = await fill([prompt], suffix, { last, owner: arrival.owner });
+  const { owner, span } = arrival;
+  const [promptIds = []] = await timed(span, "tokenize", () => fill([prompt], suffix, { last, owner }));
   const samples = fields.n ?? 1;
   const jobs = await jobsOf(request, { prompts: [promptIds], samples, maxTokens: fields.max_tokens });
   const options = { ...frameOf(request), ...PLAIN, choices: samples, promptIds };

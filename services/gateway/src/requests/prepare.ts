@@ -1,4 +1,4 @@
-import type { ClusterStatus, GenerationJob } from "@rhone/common";
+import { type ClusterStatus, type GenerationJob, type TraceSpan, timed } from "@rhone/common";
 import type { FrameOptions } from "../answers/answer-frame.js";
 import type { Writer } from "../answers/writer.js";
 import type { WriterRecord } from "../answers/writer-record.js";
@@ -19,6 +19,8 @@ export interface Arrival {
   readonly arrivedAtMs: number;
   /** Unix milliseconds. */
   readonly deadlineAtMs: number;
+  /** What its preparation is a part of; null and absent: it is not traced. */
+  readonly span?: TraceSpan | null;
 }
 
 /** A request that was read, checked and tokenized, and is ready to run. */
@@ -69,7 +71,9 @@ type FieldsRead = Pick<OpenRequest, "preparation" | "arrival" | "prefix" | "fiel
 export async function openRequest(request: FieldsRead): Promise<OpenRequest> {
   checkStreaming(request.fields);
   const { preparation, fields, arrival } = request;
-  const { text, grammars, coordinator } = await preparation.models.findReady(fields.model, arrival.owner);
+  const { text, grammars, coordinator } = await timed(arrival.span, "find model", () =>
+    preparation.models.findReady(fields.model, arrival.owner),
+  );
   return { ...request, model: text, grammars, coordinator };
 }
 

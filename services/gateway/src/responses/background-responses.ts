@@ -1,5 +1,12 @@
 import { randomUUID } from "node:crypto";
-import { type ErrorCode, type GenerationJob, type Logger, type RhoneError, toRhoneError } from "@rhone/common";
+import {
+  type ErrorCode,
+  type GenerationJob,
+  type Logger,
+  type RhoneError,
+  type Tracing,
+  toRhoneError,
+} from "@rhone/common";
 import type { RateLimits } from "../admission/rate-limits.js";
 import { TokenAccount } from "../admission/token-account.js";
 import type { AnswerRoom, HeldAnswer } from "../answers/answer-room.js";
@@ -14,6 +21,7 @@ import type { Metrics } from "../metrics.js";
 import { ModelWatch } from "../models/model-watch.js";
 import type { ServedModels } from "../models/served-models.js";
 import type { GenerationClient } from "../queue/generation-client.js";
+import { traceGeneration } from "../requests/generation-span.js";
 import { LostJobs } from "../requests/lost-jobs.js";
 import { lineMetrics } from "../requests/run-observers.js";
 import { following, generating, runRequest } from "../requests/run-request.js";
@@ -45,6 +53,9 @@ export interface BackgroundUse {
   /** Takes the lease of a response; null: another gateway has it. Rejects when Redis can't be reached. */
   readonly takeLease: (lease: Lease) => Promise<HeldLease | null>;
   readonly backgroundAtOnce: number;
+  readonly tracing: Tracing;
+  /** Whether a response gets a line in the log at its end. */
+  readonly requestLog: boolean;
   readonly logger: Logger;
 }
 
@@ -178,15 +189,16 @@ export class BackgroundResponses {
    * nothing rather than twice. One that was cancelled stays so, as its client was told.
    */
   async #end(record: ResponseRecord, outcome: "ok" | RhoneError, used: number): Promise<void> {
-    const { responses, limits, metrics } = this.#uses;
+    const { responses, limits, metrics, logger, requestLog } = this.#uses;
     const { reserved, ...ended } = record;
     const cancelled = { ...ended.response, status: "cancelled" as const, error: null, incomplete_details: null };
     await responses.save((await this.#isCancelled(record)) ? { ...ended, response: cancelled } : ended);
     if (reserved !== undefined) await limits.settle(record.owner, reserved, used);
-    if (record.response.background) {
-      const labels = { model_name: record.generation?.writer.options.modelName ?? "", route: "responses" };
-      metrics.requests.inc({ ...labels, outcome: nameOf(outcome) });
-    }
+    if (!record.response.background) return;
+    const labels = { model_name: record.generation?.writer.options.modelName ?? "", route: "responses" };
+    metrics.requests.inc({ ...labels, outcome: nameOf(outcome) });
+    const about = { id: record.response.id, key: record.owner, tokens: used, outcome: nameOf(outcome) };
+    if (requestLog) logger.info(about, "response ended");
   }
 
   /** Whether it was cancelled since its record was read. */
@@ -220,15 +232,15 @@ export class BackgroundResponses {
     { job, generation }: { readonly job: GenerationJob | undefined; readonly generation: StreamRecord },
     { writer, account, held, handover }: FollowedRun & { readonly writer: Writer; readonly account: TokenAccount },
   ): Promise<"ok" | RhoneError> {
-    const { client, metrics, gatewayId } = this.#uses;
-    const source =
-      job === undefined
-        ? following(client, generation)
-        : generating(client, { jobs: [{ ...job, replyTo: gatewayId }], detached: true });
-    const jobs = job === undefined ? new LostJobs(client, addressesOf(generation)) : null;
-    const own = job === undefined ? [] : [account, lineMetrics(metrics, { jobs: [job], writer })];
-    const observers = [held, ...(jobs === null ? own : [jobs])];
-    const leaving = jobs === null ? handover : AbortSignal.any([handover, jobs.lost]);
+    const { client, metrics, gatewayId, tracing } = this.#uses;
+    const span = job?.trace && tracing.begin("background response", { parent: job.trace });
+    const asked = job === undefined ? [] : [{ ...job, replyTo: gatewayId }];
+    const { jobs, observers: tracers } = traceGeneration(span, { jobs: asked, stream: false, writer });
+    const source = job === undefined ? following(client, generation) : generating(client, { jobs, detached: true });
+    const lost = job === undefined ? new LostJobs(client, addressesOf(generation)) : null;
+    const observers =
+      lost === null ? [...tracers, held, account, lineMetrics(metrics, { jobs, writer })] : [held, lost];
+    const leaving = lost === null ? handover : AbortSignal.any([handover, lost.lost]);
     try {
       for await (const event of runRequest({ ...source, leaving, observers })) {
         writer.take(event, "whole");
@@ -240,6 +252,8 @@ export class BackgroundResponses {
       const named = toRhoneError(error);
       if (named.code === "INTERNAL") this.#uses.logger.error({ err: error, id: job?.requestId }, "response failed");
       return named;
+    } finally {
+      span?.end();
     }
   }
 

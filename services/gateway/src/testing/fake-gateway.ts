@@ -2,7 +2,15 @@ import { randomUUID } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type ApiKey, type ClusterStatus, createLogger, type Logger, loadConfig } from "@rhone/common";
+import {
+  type ApiKey,
+  type ClusterStatus,
+  createLogger,
+  type Logger,
+  loadConfig,
+  NO_TRACING,
+  type Tracing,
+} from "@rhone/common";
 import { behindSpace, type GrammarSource, writeLenient } from "@rhone/grammar";
 import type { Limits } from "../admission/caller.js";
 import { IdempotencyRecords } from "../admission/idempotency-records.js";
@@ -48,6 +56,10 @@ export interface FakeOptions {
   readonly storage?: ObjectStorage;
   /** Default: a silent one. */
   readonly logger?: Logger;
+  /** Default: true. */
+  readonly requestLog?: boolean;
+  /** Default: none. */
+  readonly tracing?: Tracing;
 }
 
 /** Settings of the fake gateway: small limits, so that tests exceed them cheaply. */
@@ -74,6 +86,7 @@ const configOf = ({ keys, keysCommand, defaultLimits, answersBytes, ...times }: 
       RHONE_PING_WHOLE_ANSWERS: String(times.pingWholeAnswers ?? false),
       RHONE_VLLM_METRICS: String(times.vllmMetrics ?? true),
       ...(answersBytes !== undefined && { RHONE_ANSWERS_BYTES: String(answersBytes) }),
+      RHONE_REQUEST_LOG: String(times.requestLog ?? true),
       RHONE_TOKENS_PER_MINUTE: String(defaultLimits?.tokens ?? 0),
     },
     [],
@@ -114,6 +127,7 @@ export function fakeGateway(script?: Script, state?: ClusterStatus["state"], opt
     openResponses: new OpenResponses(redis as unknown as OpenSet),
     takeLease: options.takeLease ?? (async () => null),
     clusterSecret: CLUSTER_SECRET,
+    tracing: options.tracing ?? NO_TRACING,
     logger: options.logger ?? createLogger({ service: "gateway", level: "silent" }),
   });
   gateway.app.addHook("onClose", () => rm(folder, { recursive: true, force: true }));

@@ -22,7 +22,7 @@ interface ById {
 /** The same batches as Mistral's jobs: POST, GET /v1/batch/jobs; GET …/:id; POST …/:id/cancel. */
 export function batchJobs(app: FastifyInstance, uses: BatchJobsUse): void {
   const { batches: store, files, bodyLimitBytes } = uses;
-  app.post("/v1/batch/jobs", async ({ body, caller: { owner } }) => {
+  app.post("/v1/batch/jobs", async ({ body, span, caller: { owner } }) => {
     const asked = await parseLongRequest(batchJobRequestSchema, body);
     if (asked.input_files !== undefined && asked.requests !== undefined)
       refuseParam("requests", ": send them or input_files, not both.");
@@ -38,7 +38,9 @@ export function batchJobs(app: FastifyInstance, uses: BatchJobsUse): void {
       windowS: hours * 3600,
       metadata: asked.metadata ?? null,
       outputExpiresAfterS: null,
+      ...(span !== null && { trace: span.carrier }),
     });
+    span?.set({ "rhone.batch": batch.id });
     return toMistralJob(batch, null);
   });
   app.get("/v1/batch/jobs", async ({ query, caller: { owner } }, reply) => {

@@ -21,7 +21,7 @@ interface ById {
 /** OpenAI's batches: POST, GET /v1/batches; GET /v1/batches/:id; POST /v1/batches/:id/cancel. */
 export function batches(app: FastifyInstance, uses: BatchesUse): void {
   const { batches: store } = uses;
-  app.post("/v1/batches", async ({ body, caller: { owner } }) => {
+  app.post("/v1/batches", async ({ body, span, caller: { owner } }) => {
     const asked = parseRequest(batchRequestSchema, body);
     const batch = await newBatch(uses, {
       owner,
@@ -34,7 +34,9 @@ export function batches(app: FastifyInstance, uses: BatchesUse): void {
       windowS: asked.completion_window.seconds,
       metadata: asked.metadata ?? null,
       outputExpiresAfterS: asked.output_expires_after?.seconds ?? null,
+      ...(span !== null && { trace: span.carrier }),
     });
+    span?.set({ "rhone.batch": batch.id });
     return toOpenAiBatch(batch, null);
   });
   app.get("/v1/batches", async ({ query, caller: { owner } }, reply) => {

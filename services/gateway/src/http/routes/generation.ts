@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
-import { toRhoneError } from "@rhone/common";
+import { timed, toRhoneError } from "@rhone/common";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { AnswerRoom } from "../../answers/answer-room.js";
 import { refuseParam } from "../../request-error.js";
@@ -69,15 +69,17 @@ async function readyToRun(uses: GenerationUse, reply: FastifyReply, prepare: Gen
   const arrival = arrivalOf(reply.request, uses.requestTimeoutMs);
   const prepared = await prepare(arrival);
   // The body is counted meanwhile, and a request that has to wait keeps no tokens of its key.
-  const held = await uses.answers.take({ bytes: prepared.answerBytes, ...arrival }, waitingOf(reply));
+  const held = await timed(arrival.span, "find room", () =>
+    uses.answers.take({ bytes: prepared.answerBytes, ...arrival }, waitingOf(reply)),
+  );
   return { prepared, held };
 }
 
 /** `mostMs`: the longest that the request may take, in milliseconds. Throws INVALID_REQUEST. */
-export function arrivalOf({ caller, headers }: FastifyRequest, mostMs: number): Arrival {
+export function arrivalOf({ caller, headers, span }: FastifyRequest, mostMs: number): Arrival {
   const arrivedAtMs = Date.now();
   const deadlineAtMs = arrivedAtMs + timeoutOf(headers, mostMs);
-  return { id: randomUUID(), lane: "interactive", owner: caller.owner, arrivedAtMs, deadlineAtMs };
+  return { id: randomUUID(), lane: "interactive", owner: caller.owner, arrivedAtMs, deadlineAtMs, span };
 }
 
 const TIMEOUT_HEADER = "x-request-timeout";

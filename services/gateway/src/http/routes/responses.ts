@@ -134,7 +134,11 @@ async function runInBackground(uses: ResponsesUse, reply: FastifyReply, fields: 
     const { prepared, input } = await prepareAsked(uses, reply, fields, arrival);
     const [job] = prepared.jobs;
     if (job === undefined) throw new Error("A response has a job");
-    const queued = { ...recordOf(prepared, { input, owner: arrival.owner, status: "queued" }), job };
+    const { span } = reply.request;
+    const queued = {
+      ...recordOf(prepared, { input, owner: arrival.owner, status: "queued" }),
+      job: span === null ? job : { ...job, trace: span.carrier },
+    };
     const record = fields.stream === true ? queued : { ...queued, attempt: 0 };
     const reservation = await reserveTokens(uses, reply, prepared);
     try {

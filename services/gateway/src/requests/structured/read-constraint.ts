@@ -1,4 +1,4 @@
-import type { Constraint } from "@rhone/common";
+import { type Constraint, type TraceSpan, timed } from "@rhone/common";
 import { FREE_TEXT, type GrammarBuilder, type GrammarSource, type GrammarWarning } from "@rhone/grammar";
 import type { CallRules } from "../tools/call-rules.js";
 import { askedSource, refusal } from "./asked-source.js";
@@ -11,6 +11,8 @@ export interface ConstraintOptions {
   readonly leadingSpace: boolean;
   /** The answer may be function calls; otherwise it has the form that the body asks for. */
   readonly calls?: CallRules | undefined;
+  /** Of which the writing of grammars is a part. */
+  readonly span?: TraceSpan | null | undefined;
 }
 
 export interface ReadConstraint {
@@ -27,14 +29,16 @@ export interface ReadConstraint {
 export async function readConstraint(
   grammars: Pick<GrammarBuilder, "build">,
   fields: StructuredFields,
-  { leadingSpace, calls, owner }: ConstraintOptions,
+  { leadingSpace, calls, owner, span }: ConstraintOptions,
 ): Promise<ReadConstraint> {
   const asked = askedSource(fields);
   const plan = calls === undefined ? planned(asked) : plannedCalls(calls, asked);
   const built = (source: GrammarSource, isTried = true) =>
-    grammars.build({ source, leadingSpace, owner, isTried }).catch((error) => {
-      throw refusal(source.param, error);
-    });
+    timed(span, "build grammar", () =>
+      grammars.build({ source, leadingSpace, owner, isTried }).catch((error) => {
+        throw refusal(source.param, error);
+      }),
+    );
   if (plan === null) {
     // The calls of this answer are not held to their parameters, but mistakes in those are refused all the same.
     if (calls !== undefined) await built(calls.source, false);
