@@ -187,6 +187,18 @@ describe("refusals", () => {
   });
 });
 
+describe("connections", () => {
+  it.each([
+    [60_000, 15],
+    [20_000, 10],
+    [4000, 2],
+    [1000, 1],
+  ])("that idle are probed early enough: one that ends after %d ms from the %dth second", (sendTimeoutMs, seconds) => {
+    const { app } = fakeGateway(hello, "ready", { sendTimeoutMs });
+    expect(app.server).toMatchObject({ keepAlive: true, keepAliveInitialDelay: seconds });
+  });
+});
+
 describe("operations", () => {
   it.each(["/health", "/ready"])("answers %s before 300 answers that wait to be written", async (probe) => {
     const { app } = fakeGateway();

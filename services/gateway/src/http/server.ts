@@ -55,6 +55,15 @@ const CHECK_MS = 5000;
 const KEEP_ALIVE_MS = 72_000;
 
 const TCP_KEEP_ALIVE_MS = 15_000;
+/** The system counts in seconds. */
+const SOONEST_TCP_KEEP_ALIVE_MS = 1000;
+
+/**
+ * When TCP's probes of an idle connection begin; they follow each other by seconds. So several are sent before
+ * `sendTimeoutMs` without an acknowledgement end it: if the first came no earlier, one lost packet would.
+ */
+const tcpKeepAliveMs = ({ sendTimeoutMs }: Connecting): number =>
+  Math.min(TCP_KEEP_ALIVE_MS, Math.max(SOONEST_TCP_KEEP_ALIVE_MS, sendTimeoutMs / 2));
 
 /** The HTTP server, not listening yet. Every failure is answered in the one error envelope. */
 export function buildServer(options: ServerOptions): FastifyInstance {
@@ -127,7 +136,7 @@ function serverOf(connecting: Connecting, { places, unanswered, refuse }: Refusi
     keepAliveTimeout: KEEP_ALIVE_MS,
     // Of TCP: a connection on which a client waits is not idle for routers and for balancers that don't read HTTP.
     keepAlive: true,
-    keepAliveInitialDelay: TCP_KEEP_ALIVE_MS,
+    keepAliveInitialDelay: tcpKeepAliveMs(connecting),
     IncomingMessage: JoinedRequest,
   };
   const arrivals = new Arrivals();

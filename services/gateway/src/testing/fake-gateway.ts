@@ -48,6 +48,8 @@ export interface FakeOptions {
   /** Default: 0, no request waits for a pipeline. */
   readonly pipelineWaitMs?: number;
   readonly pingWholeAnswers?: boolean;
+  /** Default: 1,000. */
+  readonly sendTimeoutMs?: number;
   /** Default: true. */
   readonly vllmMetrics?: boolean;
   /** Default: 5,000. */
@@ -70,7 +72,7 @@ const configOf = ({ keys, keysCommand, defaultLimits, answersBytes, ...times }: 
       RHONE_MODEL_PATH: "none",
       RHONE_GATEWAY_ID: "g1",
       RHONE_REQUEST_TIMEOUT_MS: String(times.requestTimeoutMs ?? 5000),
-      RHONE_SEND_TIMEOUT_MS: "1000",
+      RHONE_SEND_TIMEOUT_MS: String(times.sendTimeoutMs ?? 1000),
       RHONE_BODY_LIMIT_BYTES: "4096",
       RHONE_FILE_LIMIT_BYTES: "8192",
       RHONE_FILES_PER_KEY: "5",
