@@ -1,7 +1,6 @@
 import { spawn } from "node:child_process";
+import { setMaxListeners } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -26,6 +25,7 @@ const PATIENCE = { timeout: 120_000, interval: 250 };
 /** Windows of the rules, and the same here; waits become one second. Thresholds stay as they are. */
 const SHORTER: Readonly<Record<string, string>> = {
   "[1h:1m]": "[45s:1s]",
+  "[1m]": "[5s]",
   "[5m]": "[15s]",
   "[10m]": "[20s]",
   "[15m]": "[90s]",
@@ -60,8 +60,6 @@ const env: NodeJS.ProcessEnv = { RHONE_CLUSTER_SECRET_FILE: secretFile, RHONE_HU
 
 let prometheus: Prometheus;
 let redis: Awaited<ReturnType<typeof startRedis>>;
-/** Has what no fault of a cluster makes: counters of a fault of our own. */
-let stub: { readonly server: Server; readonly address: string; text: string };
 let gatewayPort: number;
 let url: string;
 const running: SpawnedService[] = [];
@@ -87,6 +85,12 @@ const startGateway = (id: string, port: number) =>
     ...[...served, "--port", `${port}`, "--gateway-id", id, "--storage", join(folder, "storage")],
     ...["--pipeline-wait-ms", "200", "--max-queued", "12"],
   ]);
+
+let isThere: Promise<unknown> | undefined;
+const needGateway = (): Promise<unknown> => {
+  isThere ??= startGateway("g1", gatewayPort);
+  return isThere;
+};
 
 /** A coordinator of simulated workers. */
 async function startPipeline(
@@ -122,9 +126,6 @@ beforeAll(async () => {
   writeFileSync(secretFile, secret, { mode: 0o600 });
   redis = await startRedis();
   Object.assign(env, { REDIS_URL: `redis://127.0.0.1:${redis.port}` });
-  const server = createServer((_, response) => response.end(stub.text));
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  stub = { server, address: `127.0.0.1:${(server.address() as AddressInfo).port}`, text: leaks(0) };
   gatewayPort = await freePort();
   url = `http://127.0.0.1:${gatewayPort}`;
   const authorization = { credentials: secret };
@@ -132,10 +133,7 @@ beforeAll(async () => {
   prometheus = await Prometheus.start({
     config: {
       global: { scrape_interval: "1s", scrape_timeout: "1s", evaluation_interval: "1s" },
-      scrape_configs: [
-        { job_name: "rhone", http_sd_configs: found },
-        { job_name: "stub", static_configs: [{ targets: [stub.address] }] },
-      ],
+      scrape_configs: [{ job_name: "rhone", http_sd_configs: found }],
     },
     rules: Object.fromEntries(Object.entries(ruleTexts()).map(([name, text]) => [name, shortened(text)])),
   });
@@ -145,14 +143,10 @@ afterAll(async () => {
   if (why !== null) return;
   await prometheus?.stop();
   for (const each of running) await each.stop("SIGKILL");
-  stub?.server.close();
   redis?.child.kill("SIGKILL");
   rmSync(folder, { recursive: true, force: true });
   if (REPORT !== undefined) writeFileSync(REPORT, report());
 });
-
-const leaks = (count: number): string =>
-  `# TYPE rhone_kv_page_leaks_total counter\nrhone_kv_page_leaks_total{model_name="breeze"} ${count}\n`;
 
 interface Fault {
   readonly alerts: readonly string[];
@@ -208,6 +202,7 @@ class Load {
   readonly #askers: readonly Promise<void>[];
 
   constructor(atOnce: number, body: object = {}) {
+    setMaxListeners(0, this.#leaving.signal); // fetch takes its listeners away when it is collected
     this.#askers = Array.from({ length: atOnce }, () => this.#ask(body));
   }
 
@@ -249,166 +244,173 @@ const cancelBatch = (id: string) => post(`/v1/batches/${id}/cancel`, {});
 
 const skipped = why === null ? "" : ` (skipped: ${why})`;
 
-test.skipIf(why !== null)(`every alert fires by its fault, and ends${skipped}`, { timeout: 1_500_000 }, async () => {
-  let pipeline!: Pipeline;
+test.skipIf(why !== null)(
+  `alerts of lost processes, of Redis and of batches fire, and end${skipped}`,
+  { timeout: 1_500_000 },
+  async () => {
+    let pipeline!: Pipeline;
 
-  await expectAlerts({
-    alerts: ["RhoneMetricsAbsent"],
-    fault: "Prometheus runs, the cluster does not",
-    mend: async () => {
-      await startGateway("g1", gatewayPort);
-      pipeline = await startPipeline(
-        ["--workers", "2", "--recovery-timeout", "60"],
-        ["stage-ms=5", "stage-ms=5", "stage-ms=5"],
-      );
-    },
-  });
-  await expect.poll(async () => (await prometheus.query('up{job="shard-worker"} == 1')).length, PATIENCE).toBe(3);
+    await expectAlerts({
+      alerts: ["RhoneMetricsAbsent"],
+      fault: "Prometheus runs, the cluster does not",
+      mend: async () => {
+        await needGateway();
+        pipeline = await startPipeline(
+          ["--workers", "2", "--recovery-timeout", "60"],
+          ["stage-ms=5", "stage-ms=5", "stage-ms=5"],
+        );
+      },
+    });
+    await expect.poll(async () => (await prometheus.query('up{job="shard-worker"} == 1')).length, PATIENCE).toBe(3);
 
-  const spare = async () => {
-    const { workers } = await pipeline.status();
-    const at = workers.findIndex(({ layers }) => layers === null);
-    const pid = workers[at]?.pid ?? 0;
-    return { pid, operations: workers[at]?.operations ?? "" };
-  };
+    const spare = async () => {
+      const { workers } = await pipeline.status();
+      const at = workers.findIndex(({ layers }) => layers === null);
+      const pid = workers[at]?.pid ?? 0;
+      return { pid, operations: workers[at]?.operations ?? "" };
+    };
 
-  await expectAlerts({
-    alerts: ["RhoneWorkersMissing"],
-    fault: "kill -9 of the spare worker",
-    make: async () => process.kill((await spare()).pid, "SIGKILL"),
-    mend: () => pipeline.startWorker("stage-ms=5"),
-  });
+    await expectAlerts({
+      alerts: ["RhoneWorkersMissing"],
+      fault: "kill -9 of the spare worker",
+      make: async () => process.kill((await spare()).pid, "SIGKILL"),
+      mend: () => pipeline.startWorker("stage-ms=5"),
+    });
 
-  let second!: SpawnedService;
-  await expectAlerts({
-    alerts: ["RhoneTargetDown"],
-    fault: "SIGSTOP of a second gateway",
-    make: async () => {
-      second = await startGateway("g2", 0);
-      await expect.poll(async () => (await prometheus.query('up{job="gateway"} == 1')).length, PATIENCE).toBe(2);
-      void second.stop("SIGSTOP");
-    },
-    mend: async () => {
-      void second.stop("SIGCONT");
-      await second.stop("SIGKILL");
-    },
-  });
+    let second!: SpawnedService;
+    await expectAlerts({
+      alerts: ["RhoneTargetDown"],
+      fault: "SIGSTOP of a second gateway",
+      make: async () => {
+        second = await startGateway("g2", 0);
+        await expect.poll(async () => (await prometheus.query('up{job="gateway"} == 1')).length, PATIENCE).toBe(2);
+        void second.stop("SIGSTOP");
+      },
+      mend: async () => {
+        void second.stop("SIGCONT");
+        await second.stop("SIGKILL");
+      },
+    });
 
-  let stalls = true;
-  await expectAlerts({
-    alerts: ["RhoneEventLoopStalls"],
-    fault: "SIGSTOP of a worker for 0.6 s, again and again",
-    make: async () => {
-      const { pid } = await spare();
-      while (stalls) {
-        process.kill(pid, "SIGSTOP");
-        await sleep(600);
-        process.kill(pid, "SIGCONT");
+    let stalls = true;
+    await expectAlerts({
+      alerts: ["RhoneEventLoopStalls"],
+      fault: "SIGSTOP of a worker for 0.6 s, again and again",
+      make: async () => {
+        const { pid } = await spare();
+        while (stalls) {
+          process.kill(pid, "SIGSTOP");
+          await sleep(600);
+          process.kill(pid, "SIGCONT");
+          await sleep(1000);
+        }
+      },
+      mend: () => {
+        stalls = false;
+      },
+    });
+
+    const traffic = new Load(4);
+    await sleep(5000);
+
+    await expectAlerts({
+      alerts: ["RhoneStepFailures", "RhonePipelineLost"],
+      fault: "a malformed frame to the first stage",
+      make: async () => {
+        const { coordinator, epoch, workers } = await pipeline.status();
+        const [first] = workers.filter(({ layers }) => layers?.[0] === 0);
+        const security = openSecurity({ clusterSecretFile: secretFile, allowPlaintext: false } as Parameters<
+          typeof openSecurity
+        >[0]);
+        const link = new FrameLink({
+          address: first?.address ?? "",
+          ...{ security, expect: { role: "worker" }, peer: "stage 0", onBroken: () => {} },
+        });
+        const frame = { pipeline: coordinator, epoch, step: 1, stepBody: { spans: [{ sequence: 9, count: 0 }] } };
+        await new Promise<void>((resolve) => link.send(frame, resolve));
         await sleep(1000);
-      }
-    },
-    mend: () => {
-      stalls = false;
-    },
-  });
+        link.close();
+        security.close();
+      },
+      mend: () => expect.poll(pipeline.isReady, PATIENCE).toBe(true),
+    });
 
-  const traffic = new Load(4);
-  await sleep(5000);
-
-  await expectAlerts({
-    alerts: ["RhoneStepFailures", "RhonePipelineLost"],
-    fault: "a malformed frame to the first stage",
-    make: async () => {
-      const { coordinator, epoch, workers } = await pipeline.status();
-      const [first] = workers.filter(({ layers }) => layers?.[0] === 0);
-      const security = openSecurity({ clusterSecretFile: secretFile, allowPlaintext: false } as Parameters<
-        typeof openSecurity
-      >[0]);
-      const link = new FrameLink({
-        address: first?.address ?? "",
-        ...{ security, expect: { role: "worker" }, peer: "stage 0", onBroken: () => {} },
-      });
-      const frame = { pipeline: coordinator, epoch, step: 1, stepBody: { spans: [{ sequence: 9, count: 0 }] } };
-      await new Promise<void>((resolve) => link.send(frame, resolve));
-      await sleep(1000);
-      link.close();
-      security.close();
-    },
-    mend: () => expect.poll(pipeline.isReady, PATIENCE).toBe(true),
-  });
-
-  let batch = "";
-  await expectAlerts({
-    alerts: ["RhoneNoPipelineReady", "RhoneErrorsBurnFast", "RhoneErrorsBurnSlow", "RhoneBatchesWaiting"],
-    fault: "kill -9 of all workers, with requests and a batch",
-    make: async () => {
-      for (const { pid } of (await pipeline.status()).workers) process.kill(pid, "SIGKILL");
-      batch = await startBatch(3, 4);
-    },
-    mend: async () => {
-      for (let worker = 0; worker < 3; worker++) await pipeline.startWorker("stage-ms=5");
-      await expect.poll(pipeline.isReady, PATIENCE).toBe(true);
-    },
-  });
-  await cancelBatch(batch);
-
-  let flaps = true;
-  await expectAlerts({
-    alerts: ["RhonePipelineFlapping"],
-    fault: "kill -9 of a stage, again and again",
-    make: async () => {
-      while (flaps) {
+    let batch = "";
+    await expectAlerts({
+      alerts: ["RhoneNoPipelineReady", "RhoneErrorsBurnFast", "RhoneErrorsBurnSlow", "RhoneBatchesWaiting"],
+      fault: "kill -9 of all workers, with requests and a batch",
+      make: async () => {
+        for (const { pid } of (await pipeline.status()).workers) process.kill(pid, "SIGKILL");
+        batch = await startBatch(3, 4);
+      },
+      mend: async () => {
+        for (let worker = 0; worker < 3; worker++) await pipeline.startWorker("stage-ms=5");
         await expect.poll(pipeline.isReady, PATIENCE).toBe(true);
-        const { workers } = await pipeline.status();
-        process.kill(workers.find(({ layers }) => layers !== null)?.pid ?? 0, "SIGKILL");
-        await pipeline.startWorker("stage-ms=5");
-      }
-    },
-    mend: () => {
-      flaps = false;
-    },
-  });
+      },
+    });
+    await cancelBatch(batch);
 
-  await expectAlerts({
-    alerts: ["RhoneRedisAway"],
-    fault: "SIGSTOP of Redis",
-    make: () => redis.child.kill("SIGSTOP"),
-    mend: () => redis.child.kill("SIGCONT"),
-  });
+    let flaps = true;
+    await expectAlerts({
+      alerts: ["RhonePipelineFlapping"],
+      fault: "kill -9 of a stage, again and again",
+      make: async () => {
+        while (flaps) {
+          await expect.poll(pipeline.isReady, PATIENCE).toBe(true);
+          const { workers } = await pipeline.status();
+          process.kill(workers.find(({ layers }) => layers !== null)?.pid ?? 0, "SIGKILL");
+          await pipeline.startWorker("stage-ms=5");
+        }
+      },
+      mend: () => {
+        flaps = false;
+      },
+    });
 
-  let slow = true;
-  await expectAlerts({
-    alerts: ["RhoneTokenLogSlow"],
-    fault: "SIGSTOP of Redis for 1.5 s, again and again",
-    make: async () => {
-      while (slow) {
-        redis.child.kill("SIGSTOP");
-        await sleep(1500);
-        redis.child.kill("SIGCONT");
-        await sleep(500);
-      }
-    },
-    mend: () => {
-      slow = false;
-    },
-  });
+    await expectAlerts({
+      alerts: ["RhoneRedisAway"],
+      fault: "SIGSTOP of Redis",
+      make: () => redis.child.kill("SIGSTOP"),
+      mend: () => redis.child.kill("SIGCONT"),
+    });
 
-  await expectAlerts({
-    alerts: ["RhoneBatchLinesFailing"],
-    fault: "a batch of prompts longer than the model's context",
-    make: async () => {
-      while ((await prometheus.query('rhone_batch_lines_total{outcome="error"}')).length === 0)
-        await startBatch(20, 9000).then(() => sleep(3000));
-      await startBatch(60, 9000);
-    },
-    mend: () => {},
-  });
+    let slow = true;
+    await expectAlerts({
+      alerts: ["RhoneTokenLogSlow"],
+      fault: "SIGSTOP of Redis for 1.5 s, again and again",
+      make: async () => {
+        while (slow) {
+          redis.child.kill("SIGSTOP");
+          await sleep(1500);
+          redis.child.kill("SIGCONT");
+          await sleep(500);
+        }
+      },
+      mend: () => {
+        slow = false;
+      },
+    });
 
-  await traffic.stop();
-  await pipeline.end();
+    await expectAlerts({
+      alerts: ["RhoneBatchLinesFailing"],
+      fault: "a batch of prompts longer than the model's context",
+      make: async () => {
+        while ((await prometheus.query('rhone_batch_lines_total{outcome="error"}')).length === 0)
+          await startBatch(20, 9000).then(() => sleep(3000));
+        await startBatch(60, 9000);
+      },
+      mend: () => {},
+    });
 
+    await traffic.stop();
+    await pipeline.end();
+  },
+);
+
+test.skipIf(why !== null)(`alerts of too much load fire, and end${skipped}`, { timeout: 600_000 }, async () => {
+  await needGateway();
   let load!: Load;
-  pipeline = await startPipeline(
+  let pipeline = await startPipeline(
     ["--workers", "3", "--max-sequences", "1"],
     ["stage-ms=20", "stage-ms=20", "stage-ms=20"],
   );
@@ -430,10 +432,10 @@ test.skipIf(why !== null)(`every alert fires by its fault, and ends${skipped}`, 
   });
   await pipeline.end();
 
-  pipeline = await startPipeline(["--workers", "1", "--max-sequences", "8", "--kv-pages", "70"], ["stage-ms=5"]);
+  pipeline = await startPipeline(["--workers", "1", "--max-sequences", "8", "--kv-pages", "132"], ["stage-ms=5"]);
   await expectAlerts({
     alerts: ["RhoneKvPagesExhausted"],
-    fault: "eight long answers with pages for one (--kv-pages 70)",
+    fault: "eight long answers with pages for one (--kv-pages 132)",
     make: () => {
       load = new Load(8, { max_tokens: 1500, ignore_eos: true, stream: true });
     },
@@ -454,12 +456,15 @@ test.skipIf(why !== null)(`every alert fires by its fault, and ends${skipped}`, 
     mend: () => load.stop(),
   });
   await pipeline.end();
+});
 
+test.skipIf(why !== null)(`alerts of a cut network fire, and end${skipped}`, { timeout: 600_000 }, async () => {
+  await needGateway();
   const ports = [await freePort(), await freePort()];
   const barriers = await Promise.all(ports.map(barConnections));
   const places = ports.map((port) => ["--port", `${port}`, "--advertise-host", "127.0.0.2"]);
-  pipeline = await startPipeline(["--workers", "2"], ["stage-ms=5", "stage-ms=5"], places);
-  load = new Load(2, { max_tokens: 100, ignore_eos: true });
+  const pipeline = await startPipeline(["--workers", "2"], ["stage-ms=5", "stage-ms=5"], places);
+  const load = new Load(2, { max_tokens: 100, ignore_eos: true });
   await expectAlerts({
     alerts: ["RhoneDetour"],
     fault: "two workers' connections to each other are cut, those of the coordinator are not",
@@ -473,19 +478,16 @@ test.skipIf(why !== null)(`every alert fires by its fault, and ends${skipped}`, 
   await load.stop();
   for (const barrier of barriers) barrier.close();
 
-  await expectAlerts({
-    alerts: ["RhoneKvPageLeak"],
-    fault: "none of a cluster: a page of metrics that says so",
-    make: () => {
-      stub.text = leaks(1);
-    },
-    mend: () => {},
-  });
   await pipeline.end();
+});
 
+/** A fault of our own that nothing provokes: its cases for promtool have to do. */
+const UNPROVOKED = "RhoneKvPageLeak";
+
+test.skipIf(why !== null)(`no alert was left out${skipped}`, () => {
   const named = ruleTexts()["alerts.yml"] + (ruleTexts()["slo.yml"] ?? "");
   const all = [...named.matchAll(/- alert: (\w+)/g)].map(([, name]) => name);
-  const seen = new Set(sightings.map(({ alert }) => alert));
+  const seen = new Set([UNPROVOKED, ...sightings.map(({ alert }) => alert)]);
   expect(all.filter((name) => !seen.has(name ?? ""))).toEqual([]);
 });
 

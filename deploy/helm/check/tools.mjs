@@ -72,14 +72,15 @@ const hashOf = (...parts) =>
 
 /**
  * The folders of the tools (`bin`), of the definitions of custom resources and of the schemas, or why there can be none
- * here. Throws when the registries answer, but not with these.
+ * here. Throws when the registries answer, but not with these. Where they may not be installed, as that takes minutes,
+ * they are missing until `check.mjs` has done it.
  * @returns {Promise<{ bin: string, definitions: string, schemas: string } | { missing: string }>}
  */
-export async function openTools() {
+export async function openTools({ mayInstall = true } = {}) {
   const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "rhone");
   const folder = join(cache, `helm-${hashOf(HELM, SCHEMAS, JSON.stringify(DEFINITIONS), GO_MOD)}`);
   if (!existsSync(folder)) {
-    const missing = await whatIsMissing();
+    const missing = mayInstall ? await whatIsMissing() : "not installed yet: node deploy/helm/check/check.mjs does it";
     if (missing !== null) return { missing };
     mkdirSync(cache, { recursive: true });
     await draftOf(folder, (draft) => Promise.all([installHelm(draft), installSchemas(draft), installGo(draft)]));

@@ -25,11 +25,15 @@ describe("watchPulse", () => {
     expect([kill.mock.calls.length, onHung.mock.calls.length]).toEqual([0, 0]);
   });
 
-  it("gives a child that starts 180 s", () => {
+  it("gives a child that starts 180 s, and wakes it meanwhile", () => {
     const { child, kill, onHung } = watched(10_000);
     child.emit("message", { kind: "listening" });
-    vi.advanceTimersByTime(180_000);
-    expect([kill.mock.calls.length, onHung.mock.calls.length]).toEqual([0, 0]);
+    vi.advanceTimersByTime(2500);
+    expect(kill).not.toHaveBeenCalled();
+    vi.advanceTimersByTime(500);
+    expect(kill).toHaveBeenCalledExactlyOnceWith("SIGCONT");
+    vi.advanceTimersByTime(177_000);
+    expect(onHung).not.toHaveBeenCalled();
     vi.advanceTimersByTime(500);
     expect(onHung).toHaveBeenCalledExactlyOnceWith("did not start within 180 s");
   });
@@ -38,6 +42,7 @@ describe("watchPulse", () => {
     const { pulse, kill, onHung } = watched(4000);
     vi.advanceTimersByTime(100_000);
     pulse();
+    kill.mockClear();
     vi.advanceTimersByTime(1000);
     expect([kill.mock.calls.length, onHung.mock.calls.length]).toEqual([0, 0]);
     vi.advanceTimersByTime(500);

@@ -36,8 +36,8 @@ export interface PulseWatchOptions {
 
 /**
  * Watches the pulse of a forked child. A child that starts may be busy for 180 s; from its first pulse on it must not
- * miss as many as make `hungAfterMs`. From a quarter of that on it is woken, in case it was stopped: a signal that one
- * which runs does not notice. Ends with the child, or by the function that it returns.
+ * miss as many as make `hungAfterMs`. From a quarter of that on it is woken, also while it starts, in case it was
+ * stopped: a signal that one which runs does not notice. Ends with the child, or by the function that it returns.
  */
 export function watchPulse(child: ChildProcess, { hungAfterMs, onHung }: PulseWatchOptions): () => void {
   const stillness = new Stillness();
@@ -46,7 +46,7 @@ export function watchPulse(child: ChildProcess, { hungAfterMs, onHung }: PulseWa
   let pulses = 0;
   const timer = setInterval(() => {
     const still = stillness.look(pulses);
-    if (pulses > 0 && still >= Math.ceil(turning / 4)) child.kill("SIGCONT");
+    if (still >= Math.ceil(turning / 4)) child.kill("SIGCONT");
     if (still < (pulses > 0 ? turning : starting)) return;
     clearInterval(timer);
     if (pulses > 0) onHung(`hung: its event loop did not turn for ${hungAfterMs / 1000} s`);

@@ -16,14 +16,14 @@ const LOG_MARGIN_S = 10;
  * A claim frees its key after this time when its gateway has died before the request generated: repeats are refused
  * until then. Longer than a gateway hangs before it is killed.
  */
-export const CLAIM_TTL_S = 12;
+export const CLAIM_TTL_S = 6;
 /**
  * The record of a generation lives this long until its job is known to be queued, and any shorter time afterwards. So
  * its time to live says for how long nobody has renewed it, and a job that is queued while its gateway dies is found.
  */
 export const UNQUEUED_TTL_S = 2 * 86_400;
 /** While its gateway lives a claim is renewed this often: an upload, or a prompt that waits, may take minutes. */
-const RENEW_MS = 3000;
+const RENEW_MS = 1500;
 
 export interface ClaimOptions extends ClaimedKey {
   readonly records: IdempotencyRecords;

@@ -187,9 +187,9 @@ describe("a claim", () => {
     const { redis, records, claim } = setUp();
     await records.claim("digest", MINE, { ...claimant, ttlS: CLAIM_TTL_S });
     const renewals = vi.spyOn(records, "lengthen");
-    vi.advanceTimersByTime(6000);
-    await claim.generates(generation);
     vi.advanceTimersByTime(3000);
+    await claim.generates(generation);
+    vi.advanceTimersByTime(1500);
     await expect.poll(() => renewals.mock.calls.length).toBe(3);
     expect(renewals.mock.calls.map(([, ttlS]) => ttlS)).toEqual([CLAIM_TTL_S, CLAIM_TTL_S, UNQUEUED_TTL_S]);
     expect([redis.texts.get(key)?.includes("generation"), redis.ttls.get(key)]).toEqual([true, UNQUEUED_TTL_S]);
@@ -212,7 +212,7 @@ describe("a claim", () => {
     claim.queued();
     await expect.poll(() => renewals.mock.settledResults[0]?.type).toBe("rejected");
     redis.failure = undefined;
-    vi.advanceTimersByTime(3000);
+    vi.advanceTimersByTime(1500);
     await expect.poll(() => redis.texts.get(key)).toContain("generation");
     expect(redis.ttls.get(key)).toBeGreaterThan(60);
   });
@@ -225,8 +225,8 @@ describe("a claim", () => {
     await over.claim.answered(answer);
     const [ofLate, ofOver] = [vi.spyOn(late.records, "lengthen"), vi.spyOn(over.records, "lengthen")];
     vi.advanceTimersByTime(3600_000);
-    await expect.poll(() => ofLate.mock.calls.length).toBe(220);
-    expect([ofLate.mock.calls.length, ofOver.mock.calls.length]).toEqual([660 / 3, 0]);
+    await expect.poll(() => ofLate.mock.calls.length).toBe(440);
+    expect([ofLate.mock.calls.length, ofOver.mock.calls.length]).toEqual([660 / 1.5, 0]);
   });
 
   it("survives a Redis that is away: the record expires by itself", async () => {
