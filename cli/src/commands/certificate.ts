@@ -16,12 +16,13 @@ interface CertificateOptions {
 
 const ROLES = ["coordinator", "worker", "gateway", "operator", "redis"];
 const EXAMPLES = `
-For clusters whose processes others start: systemd, Kubernetes, a script. The authority is a CA of yours, with
-an ECDSA key on P-256:
+For clusters whose processes others start: systemd, Kubernetes, a script. The authority is a CA of
+yours, with an ECDSA key on P-256:
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -subj /CN=rhone \\
     -keyout ca.key -out ca.crt
   rhone certificate --ca ca.crt --ca-key ca.key --as worker --name b-1 --out /etc/rhone
-Then RHONE_TLS_CA=/etc/rhone/ca.crt, RHONE_TLS_CERT=/etc/rhone/tls.crt, RHONE_TLS_KEY=/etc/rhone/tls.key.`;
+Then RHONE_TLS_CA=/etc/rhone/ca.crt, RHONE_TLS_CERT=/etc/rhone/tls.crt and
+RHONE_TLS_KEY=/etc/rhone/tls.key.`;
 
 /** rhone certificate. */
 export function addCertificateCommand(program: Command, signal: AbortSignal): void {

@@ -120,8 +120,8 @@ test("a worker loads a shard, takes part in an epoch, and answers a step", async
     message: "step.spans have 5 rows; this shard takes at most 4.",
   });
   const metrics = await (await status(ops, "/metrics")).text();
-  expect(metrics).toMatch(/^rhone_worker_steps_total 1$/m);
-  expect(metrics).toMatch(/^rhone_worker_step_failures_total 1$/m);
+  expect(metrics).toMatch(/^rhone_worker_steps_total\{model_name=""\} 1$/m);
+  expect(metrics).toMatch(/^rhone_worker_step_failures_total\{model_name=""\} 1$/m);
 });
 
 test("an order that cannot be obeyed is answered, and the worker goes on", async () => {

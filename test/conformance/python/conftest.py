@@ -36,7 +36,7 @@ def running(url):
 
     def read():
         page = httpx.get(f"{url}/metrics").text
-        return int(re.search(r"^rhone_requests_running (\d+)$", page, re.M).group(1))
+        return int(re.search(r"^rhone_requests_running(?:\{.*\})? (\d+)$", page, re.M).group(1))
 
     return read
 

@@ -20,19 +20,19 @@ export function BatchRow({ batch }: { readonly batch: Batch }) {
       (thrown: unknown) => setTold(problemOf(thrown)),
     );
   const share = (lines: number) => (counts.total > 0 ? lines / counts.total : 0);
-  const state = paused_at === null ? status.replaceAll("_", " ") : "paused";
+  const state = paused_at === undefined ? status.replaceAll("_", " ") : "paused";
   return (
     <li class="batch">
       <div class="batch-head">
         <span class="batch-name">{metadata?.file ?? id}</span>
-        <Pill tone={paused_at === null ? (TONES[status] ?? "active") : "plain"}>{state}</Pill>
+        <Pill tone={paused_at === undefined ? (TONES[status] ?? "active") : "plain"}>{state}</Pill>
         <span class="hint">
           {[model ?? "", endpoint, `made ${moment(batch.created_at * 1000)}`].filter(Boolean).join(" · ")}
         </span>
         <div class="batch-actions">
           {!isOver(batch) && status !== "cancelling" && (
             <>
-              {paused_at === null ? (
+              {paused_at === undefined ? (
                 <button type="button" class="quiet" onClick={attempt(() => tell(id, "pause"))}>
                   <Icon name="pause" /> Pause
                 </button>
@@ -77,7 +77,7 @@ function paceOf(batch: Batch): string {
   const now = Date.now() / 1000;
   const done = counts.completed + counts.failed;
   if (isOver(batch)) return "";
-  if (paused_at === null && began !== null && done > 0 && now > began)
+  if (paused_at === undefined && began !== null && done > 0 && now > began)
     return `about ${span((((now - began) * (counts.total - done)) / done) * 1000)} left`;
   return `its window closes in ${span((expires_at - now) * 1000)}`;
 }

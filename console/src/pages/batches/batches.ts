@@ -20,7 +20,7 @@ export interface Batch {
   readonly in_progress_at: number | null;
   readonly completed_at: number | null;
   readonly expires_at: number;
-  readonly paused_at: number | null;
+  readonly paused_at?: number;
   readonly request_counts: { readonly total: number; readonly completed: number; readonly failed: number };
   readonly usage: { readonly input_tokens: number; readonly output_tokens: number };
   readonly metadata: Readonly<Record<string, string>> | null;
@@ -46,7 +46,7 @@ export function watch(): () => void {
   const look = async () => {
     await refresh();
     if (!isWatching) return;
-    const isRunning = (batches.value ?? []).some((batch) => !isOver(batch) && batch.paused_at === null);
+    const isRunning = (batches.value ?? []).some((batch) => !isOver(batch) && batch.paused_at === undefined);
     timer = setTimeout(() => void look(), isRunning ? LOOK_MS : REST_MS);
   };
   void look();

@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import koffi from "koffi";
+import { openLibrary } from "./open-library.js";
 
 type SetOption = (fd: number, level: number, name: number, value: readonly number[], bytes: number) => number;
 
@@ -36,6 +36,6 @@ export function boundUnacknowledged(socket: Socket, ms: number): void {
 function findOption(): Option | null {
   const named = NAMES[process.platform];
   if (named === undefined) return null;
-  const set = koffi.load(null).func("setsockopt", "int", ["int", "int", "int", "int *", "uint32_t"]);
+  const set = openLibrary(null).func("setsockopt", "int", ["int", "int", "int", "int *", "uint32_t"]);
   return { set: set as unknown as SetOption, ...named };
 }

@@ -1,5 +1,5 @@
 import { RhoneError } from "@rhone/common/rhone-error";
-import koffi, { type LibraryHandle } from "koffi";
+import type { LibraryHandle } from "koffi";
 import { type AllocBindings, bindAlloc } from "../bindings/alloc.js";
 import { type BackendBindings, bindBackend, bindRegistry, type RegistryBindings } from "../bindings/backend.js";
 import { bindGgml, type GgmlBindings, TENSOR_LAYOUT } from "../bindings/ggml.js";
@@ -10,6 +10,7 @@ import type { Pointer } from "../bindings/pointer.js";
 import type { LibraryFiles } from "./find-libraries.js";
 import { MAIN_PACKAGES, NEWEST_GGML, thisPlatform } from "./main-packages.js";
 import { NativeLog } from "./native-log.js";
+import { openLibrary } from "./open-library.js";
 
 /** The release in this platform's package. */
 const PINNED = MAIN_PACKAGES[thisPlatform()]?.ggml ?? NEWEST_GGML;
@@ -17,13 +18,6 @@ const minorOf = (version: string): string => version.split(".").slice(0, 2).join
 const MINORS = [...new Set(Object.values(MAIN_PACKAGES).map(({ ggml }) => minorOf(ggml)))];
 /** Size of `struct ggml_object`, which precedes each tensor in a ggml context. */
 const OBJECT_HEADER_BYTES = 32;
-/** Stack of koffi's async calls. ggml computes part of each graph on it; koffi's default of 128 KiB would be tight. */
-const ASYNC_STACK_BYTES = 1024 * 1024;
-/**
- * Stack of koffi's other calls, its most; pages that are never touched take no memory. libllama splits words for some
- * vocabularies with regular expressions that recurse at each character (see LONGEST_RUN in text-cuts).
- */
-const SYNC_STACK_BYTES = 16 * 1024 * 1024;
 
 /** Every native function, grouped by header. */
 export interface NativeEngine {
@@ -41,7 +35,6 @@ export interface NativeEngine {
 
 /** Throws GGML_LIBRARY_MISSING for a file that can't be loaded, GGML_VERSION_MISMATCH for another release of ggml. */
 export function loadNative(files: LibraryFiles): NativeEngine {
-  configureKoffi();
   const base = loadLibrary(files.base);
   const registryLibrary = loadLibrary(files.registry);
   const ggml = bindChecked(files.base, base, bindGgml);
@@ -69,15 +62,6 @@ export function loadNative(files: LibraryFiles): NativeEngine {
   };
 }
 
-/** koffi takes its configuration only before the first library is loaded, and that loading may have failed halfway. */
-let isConfigured = false;
-function configureKoffi(): void {
-  if (!isConfigured) {
-    koffi.config({ async_stack_size: ASYNC_STACK_BYTES, sync_stack_size: SYNC_STACK_BYTES });
-  }
-  isConfigured = true;
-}
-
 function loadLlama(file: string, silence: Pointer): LlamaBindings {
   const llama = bindChecked(file, loadLibrary(file), bindLlama);
   llama.logSet(silence, null);
@@ -88,7 +72,7 @@ function loadLlama(file: string, silence: Pointer): LlamaBindings {
 
 function loadKernels(file: string, base: LibraryHandle): KernelBindings {
   try {
-    const kernels = bindKernels(declareIn(koffi.load(file)));
+    const kernels = bindKernels(declareIn(openLibrary(file)));
     const abi = kernels.abi();
     if (abi !== KERNELS_ABI) throw new Error(`its interface is version ${abi}, not ${KERNELS_ABI}`);
     kernels.bind(base.symbol("ggml_custom_4d") as Pointer, base.symbol("ggml_view_2d") as Pointer);
@@ -101,7 +85,7 @@ function loadKernels(file: string, base: LibraryHandle): KernelBindings {
 
 function loadLibrary(file: string): LibraryHandle {
   try {
-    return koffi.load(file, { global: true });
+    return openLibrary(file, { global: true });
   } catch (cause) {
     throw new RhoneError("GGML_LIBRARY_MISSING", `${file} exists but can't be loaded: ${reasonOf(cause)}`, { cause });
   }

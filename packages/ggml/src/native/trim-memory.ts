@@ -1,4 +1,4 @@
-import koffi from "koffi";
+import { openLibrary } from "./open-library.js";
 
 interface Trim {
   readonly async: (keptBytes: number, done: () => void) => void;
@@ -22,7 +22,7 @@ const NONE: Trim = { async: (_, done) => done() };
 function findTrim(): Trim {
   if (process.platform !== "linux") return NONE;
   try {
-    return koffi.load(null).func("malloc_trim", "int", ["size_t"]) as unknown as Trim;
+    return openLibrary(null).func("malloc_trim", "int", ["size_t"]) as unknown as Trim;
   } catch {
     return NONE;
   }

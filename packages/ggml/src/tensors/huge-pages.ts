@@ -1,7 +1,7 @@
-import koffi from "koffi";
 import type { NativeBackend } from "../backend/backend.js";
 import type { Pointer } from "../bindings/pointer.js";
 import { describeDevice } from "../native/device.js";
+import { openLibrary } from "../native/open-library.js";
 
 type Advise = (address: Pointer, bytes: number, advice: number) => number;
 
@@ -31,7 +31,7 @@ export function preferHugePages({ engine: { backend }, device }: NativeBackend, 
 function findAdvise(): Advise {
   if (process.platform !== "linux") return () => 0;
   try {
-    return koffi.load(null).func("madvise", "int", ["void *", "size_t", "int"]) as unknown as Advise;
+    return openLibrary(null).func("madvise", "int", ["void *", "size_t", "int"]) as unknown as Advise;
   } catch {
     return () => 0;
   }

@@ -1,7 +1,7 @@
 import { type BatchRecord, type BatchStatus, isOver } from "./batch-record.js";
 import type { BatchMarks } from "./batch-store.js";
 
-/** The batch object of OpenAI's API, with `paused_at` besides. */
+/** The batch object of OpenAI's API, with `paused_at` besides while it rests. */
 export function toOpenAiBatch(batch: BatchRecord, { cancelledAt, pausedAt }: BatchMarks) {
   const { reachedAt, usage } = batch;
   const isCancelling = cancelledAt !== null && !isOver(batch);
@@ -23,7 +23,7 @@ export function toOpenAiBatch(batch: BatchRecord, { cancelledAt, pausedAt }: Bat
     finalizing_at: reachedAt.finalizing ?? null,
     completed_at: reachedAt.completed ?? null,
     failed_at: reachedAt.failed ?? null,
-    paused_at: isOver(batch) ? null : pausedAt,
+    ...(pausedAt !== null && !isOver(batch) && { paused_at: pausedAt }),
     expired_at: reachedAt.expired ?? null,
     cancelling_at: cancelledAt,
     cancelled_at: reachedAt.cancelled ?? null,

@@ -35,7 +35,9 @@ describe("the outcome of a request", () => {
   ])("is counted once: %s", async (_, script, options, outcome) => {
     const fake = fakeGateway(script);
     await fake.post(COMPLETIONS, { ...body, ...options });
-    expect(await outcomes(fake)).toEqual([`rhone_requests_total{route="completions",outcome="${outcome}"} 1`]);
+    expect(await outcomes(fake)).toEqual([
+      `rhone_requests_total{model_name="tiny",route="completions",outcome="${outcome}"} 1`,
+    ]);
     expect(await fake.metrics.registry.getSingleMetricAsString("rhone_requests_running")).toMatch(/ 0$/);
   });
 
@@ -55,7 +57,7 @@ describe("the outcome of a request", () => {
     await fake.app.inject(String(headers["content-location"]));
     await fake.post(COMPLETIONS, options, { "idempotency-key": "b" });
     expect(await outcomes(fake)).toEqual([
-      'rhone_requests_total{route="completions",outcome="ok"} 2',
+      'rhone_requests_total{model_name="tiny",route="completions",outcome="ok"} 2',
       'rhone_requests_replayed_total{source="idempotency_key",outcome="ok"} 2',
       'rhone_requests_replayed_total{source="stream",outcome="ok"} 1',
     ]);
