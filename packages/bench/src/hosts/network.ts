@@ -1,3 +1,4 @@
+import { randomInt } from "node:crypto";
 import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -47,7 +48,7 @@ export class Network<Name extends string = string> {
     sweepNetworks();
     const id = `rh-${owner}-${made++}`;
     try {
-      const net = freeSubnet(owner + made);
+      const net = freeSubnet();
       const folder = mkdtempSync(join(tmpdir(), `${id}-`));
       const hub = `${id}-switch`;
       ip("netns", "add", hub);
@@ -113,8 +114,9 @@ function connect(
   ipBatch(namespace, ["link set lo up", `address add ${address}/24 dev eth0`, "link set eth0 up", multicast]);
 }
 
-/** The first three numbers of a network that no interface of this machine is in. */
-function freeSubnet(from: number): string {
+/** The first three numbers of a network that no interface of this machine is in; any of them, as others look, too. */
+function freeSubnet(): string {
+  const from = randomInt(256);
   const taken = Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map(({ address }) => address));
   const free = Array.from({ length: 256 }, (_, index) => subnet((from + index) % 256)).find(
     (net) => !taken.some((address) => address.startsWith(`${net}.`)),

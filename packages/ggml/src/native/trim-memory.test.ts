@@ -1,5 +1,5 @@
-import koffi from "koffi";
 import { describe, expect, it } from "vitest";
+import { openLibrary } from "./open-library.js";
 import { trimMemory } from "./trim-memory.js";
 
 const isGlibc = process.platform === "linux" && "glibcVersionRuntime" in (process.report.getReport() as Report).header;
@@ -13,7 +13,7 @@ const BLOCK = 64 * 1024;
 
 describe.skipIf(!isGlibc)("trimMemory", () => {
   it("gives back what was freed below something that is in use", async () => {
-    const libc = koffi.load(null);
+    const libc = openLibrary(null);
     const allocate = libc.func("calloc", "void *", ["size_t", "size_t"]);
     const fill = libc.func("memset", "void *", ["void *", "int", "size_t"]);
     const free = libc.func("free", "void", ["void *"]);

@@ -69,7 +69,7 @@ describe("POST /v1/plan", () => {
 
   it.each([
     [{ workers: 0, memory: 1e8 }, 400, "invalid_value"],
-    [{ workers: 1, memory: 10 }, 503, "not_enough_memory"],
+    [{ workers: 1, memory: 10 }, 400, "not_enough_memory"],
     [{ workers: 1, memory: 1e8, model: "none" }, 404, "model_not_found"],
   ])("refuses %j", async (asked, status, code) => {
     const answer = await fakeGateway().post("/v1/plan", asked);

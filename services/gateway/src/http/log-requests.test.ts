@@ -49,6 +49,15 @@ describe("the line of a request", () => {
     },
   );
 
+  it("is left out for most of a flood of refused requests, which the next line counts", async () => {
+    const { post, lines } = logged({ keys: [key] });
+    for (let i = 0; i < 60; i++) await post("/v1/completions", {}, {});
+    await vi.waitFor(() => expect(lines).toHaveLength(50));
+    await post("/v1/completions", { prompt: "a" }, authorization);
+    await vi.waitFor(() => expect(lines).toHaveLength(51), 10_000);
+    expect(lines.map(({ leftOut }) => leftOut).filter((count) => count !== undefined)).toEqual([10]);
+  });
+
   it.each([
     ["of a bad field", { prompt: {} }, authorization, { outcome: "invalid_request", status: 400, key: "team" }],
     ["without a key", { prompt: "a" }, {}, { outcome: "invalid_api_key", status: 401, key: undefined }],

@@ -1,6 +1,8 @@
+import { RhoneError } from "@rhone/common";
 import type { FastifyInstance } from "fastify";
 import type { ServedModels } from "../../models/served-models.js";
 import { planRequestSchema, whatIf } from "../../plans/what-if.js";
+import { RequestError } from "../../request-error.js";
 import { parseRequest } from "../../requests/request-fields.js";
 
 export interface PlanUse {
@@ -12,6 +14,13 @@ export function plan(app: FastifyInstance, { models }: PlanUse): void {
   app.post("/v1/plan", async ({ body }) => {
     const asked = parseRequest(planRequestSchema, body);
     const { text, summary, coordinators } = await models.find(asked.model);
-    return whatIf({ name: text.name, model: await summary(), pipelines: coordinators, asked });
+    const model = await summary();
+    try {
+      return whatIf({ name: text.name, model, pipelines: coordinators, asked });
+    } catch (error) {
+      // The workers of the question are too small, not those of the cluster: asking again would not help.
+      if (!(error instanceof RhoneError) || error.code !== "NOT_ENOUGH_MEMORY") throw error;
+      throw new RequestError("INVALID_REQUEST", error.message, { apiCode: "not_enough_memory" });
+    }
   });
 }
