@@ -137,7 +137,11 @@ async function cancelBatches(): Promise<void> {
 async function leftovers() {
   const { pages, sequences } = await cluster.status();
   const metrics = await (await fetch(`${cluster.url}/metrics`)).text();
-  const gauge = (name: string) => Number(new RegExp(`^${name} (\\S+)$`, "m").exec(metrics)?.[1]);
+  // By model, or one for all of the gateway.
+  const gauge = (name: string) => {
+    const series = [...metrics.matchAll(new RegExp(`^${name}(?:\\{.*\\})? (\\S+)$`, "gm"))];
+    return series.length === 0 ? Number.NaN : series.reduce((sum, [, value]) => sum + Number(value), 0);
+  };
   const files = readdirSync(join(cluster.dataDir, "storage", "files"));
   return {
     pages: pages.total - pages.free - pages.cached,
