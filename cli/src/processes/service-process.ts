@@ -28,7 +28,7 @@ export interface ServiceSpec {
   /** It is killed when its event loop has not turned for this long, and woken before, in case it was only stopped. */
   readonly hungAfterMs: number;
   /**
-   * Names the variable by which it is told to give a copy of its listening socket ("kept"), or to listen on the copy
+   * The variable that tells it what to do with its listening socket: give a copy ("kept"), or listen on the copy
    * ("given"). Absent: it opens its own each time.
    */
   readonly socketVariable?: string;

@@ -9,7 +9,7 @@ export interface SupervisedOptions {
   readonly onChange: () => void;
   /** It ended unexpectedly and is about to be restarted. */
   readonly onRestart: (why: RhoneError) => void;
-  /** Somebody else stopped it in order, and it is about to be started again. `title`: what it is called in messages. */
+  /** Somebody else stopped it in order, and it is about to be started again. `title`: its name in messages. */
   readonly onStopped: (title: string) => void;
   /** It ended too often and is not restarted. */
   readonly onGiveUp: (why: RhoneError) => void;

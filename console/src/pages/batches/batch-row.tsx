@@ -10,7 +10,7 @@ import { Problems } from "./upload.tsx";
 
 const TONES: Readonly<Record<string, Tone>> = { completed: "good", failed: "bad", expired: "bad", cancelled: "plain" };
 
-/** A batch: what it is, how far it is, and what can be done with it. */
+/** One batch, with its progress and its buttons. */
 export function BatchRow({ batch }: { readonly batch: Batch }) {
   const { id, endpoint, model, status, errors, request_counts: counts, paused_at, metadata } = batch;
   const [told, setTold] = useState("");

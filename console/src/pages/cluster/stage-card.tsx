@@ -8,7 +8,7 @@ interface RulerProps {
   readonly spare?: readonly (readonly [number, number])[];
 }
 
-/** All layers of the model as a rule, those of one worker marked. */
+/** All layers of the model in a row, with one worker's marked. */
 function LayerRuler({ nLayers, own, spare = [] }: RulerProps) {
   const place = ([first, last]: readonly [number, number]) => ({
     left: `${(100 * first) / nLayers}%`,
