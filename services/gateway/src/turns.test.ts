@@ -59,9 +59,12 @@ describe("those who wait for time", () => {
   });
 
   it("wait for connections that come one in a turn, as long as they work themselves", async () => {
-    let [isOver, connections] = [false, 0];
+    let [isOver, connections, now] = [false, 0, 0];
+    const clock = vi.spyOn(performance, "now").mockImplementation(() => now);
+    onTestFinished(() => clock.mockRestore());
     const accept = (): void => {
       connections++;
+      now += 0.25;
       accepted();
       if (!isOver) setImmediate(accept);
     };
@@ -70,12 +73,13 @@ describe("those who wait for time", () => {
     const works = names(8).map(async () => {
       await ownTurn();
       before.push(connections);
-      spin(12);
+      now += 12;
     });
     await Promise.all(works);
     isOver = true;
     const between = before.map((count, at) => count - (before[at - 1] ?? 0)).slice(1);
-    expect(Math.min(...between)).toBeGreaterThan(5);
+    expect(Math.min(...between)).toBeGreaterThanOrEqual(3 / 0.25);
+    expect(Math.max(...between)).toBeLessThan(20);
   });
 
   it.each(["work", "answer"] as const)("begin one request in a turn at most while many %ss wait", async (kind) => {
