@@ -46,13 +46,13 @@ export default defineConfig({
       },
       {
         // A cluster or several for each file, with flags of their own. What they prove does not depend on the time that
-        // it takes, so two files share the machine: a start is a chain of processes that leaves one core idle.
+        // it takes, so files share the machine: a start is a chain of processes that leaves one core idle.
         test: {
           ...system,
           name: "pairs",
           include: ["test/{integration,parity}/**/*.test.ts", "deploy/**/*.test.mjs", PYTHON],
           globalSetup: ["test/conformance/python/venv.setup.ts"],
-          maxWorkers: 2,
+          maxWorkers: 3,
           sequence: { groupOrder: 1 },
         },
       },
@@ -69,13 +69,13 @@ export default defineConfig({
         },
       },
       {
-        // Files that stop and kill processes, and cut what connects hosts. They watch seconds and mostly wait: two at a
-        // time left half of two cores idle. They don't run beside those that compute.
+        // Files that stop and kill processes, and cut what connects hosts. They watch seconds and mostly wait: three at a
+        // time left a third of two cores idle. They don't run beside those that compute.
         test: {
           ...system,
           name: "failure",
           include: ["test/{failure,hosts,console}/**/*.test.ts", UNCHANGED],
-          maxWorkers: 3,
+          maxWorkers: 4,
           sequence: { groupOrder: 3 },
         },
       },
