@@ -68,7 +68,7 @@ describe("rhone plan", () => {
     const { stdout } = await runCommand("plan", "--data-dir", root, "--memory", "1G", "--link", "1G");
     expect(stdout).toMatch(/^breeze {2}2 workers x \d+ threads?, /);
     expect(stdout).toContain("The link carries 125 MB/s.");
-    expect(stdout).toContain("\nLIMIT is 1.0 GB per worker: --memory.\n");
+    expect(stdout).toContain("\nLIMIT is 1.0 GB per worker: set by --memory.\n");
     const { error } = await runCommand("plan", "--data-dir", root, "--running");
     expect(error).toMatchObject({ code: "NOT_RUNNING" });
   }, 60_000);

@@ -71,7 +71,7 @@ export const threadsOf = (
 
 /** 90 % of the machine's memory, divided, since each worker by itself would count on all of it. */
 export function memoryOf(
-  { memory, memoryFrom = "--memory", device }: Pick<Options, "memory" | "memoryFrom" | "device">,
+  { memory, memoryFrom = "set by --memory", device }: Pick<Options, "memory" | "memoryFrom" | "device">,
   machine: Pick<Machine, "availableMemory" | "memory">,
   workers: number,
 ): MemoryOfWorkers {

@@ -72,7 +72,7 @@ describe("planLaunch, of a model that is no demonstration", () => {
     expect(made.why).toMatch(/^\d workers x \d threads?: (fewer workers of .* can't hold the model|predicted fastest)/);
     await expect(plan({ model: MODEL, memory: 1000 })).rejects.toMatchObject({
       code: "NOT_ENOUGH_MEMORY",
-      message: expect.stringMatching(/ has 0\.001 MB\. .* What one worker has is --memory\.$/),
+      message: expect.stringMatching(/ has 0\.001 MB\. .* What one worker has is set by --memory\.$/),
     });
     const listening = await plan({ model: MODEL, memory: 1000, listen: true });
     expect(listening).toMatchObject({ workers: 1, why: expect.stringMatching(/Others that join hold the rest\.$/) });
@@ -92,7 +92,7 @@ describe("planLaunch", () => {
     ["threads that are given", { workers: 4, threads: 9 }, { workers: 4, threads: 9, memory: 2.25e9 }],
     ["a remainder of the cores", { workers: 4 }, { workers: 4, threads: 1, memory: 2.25e9 }],
     ["more workers than cores", { workers: 8 }, { workers: 8, threads: 1, memory: 1.125e9 }],
-    ["memory that is given", { memory: 1e9 }, { threads: 3, memory: 1e9, memoryFrom: "--memory" }],
+    ["memory that is given", { memory: 1e9 }, { threads: 3, memory: 1e9, memoryFrom: "set by --memory" }],
     ["a device, which has its own memory", { device: "CUDA0" }, { workers: 2, threads: 3, memory: undefined }],
   ])("%s", async (_, changes, expected) => expect(await plan(changes)).toMatchObject(expected));
 
@@ -159,7 +159,7 @@ describe.runIf(process.platform === "linux")("claimLaunch", () => {
     const held = JSON.parse(readFileSync(join(claims, String(process.pid)), "utf8")) as { readonly bytes: number };
     expect(held.bytes).toBeGreaterThan(weights.wholeBytes + 2 * pageBytes);
     expect(held.bytes).toBeLessThan(2e9);
-    expect(pipelines[0]).toMatchObject({ workers: 2, memory: 1e9, memoryFrom: "--memory" });
+    expect(pipelines[0]).toMatchObject({ workers: 2, memory: 1e9, memoryFrom: "set by --memory" });
   });
 });
 

@@ -55,7 +55,7 @@ export const shardWorkerSettings = {
   },
   memoryFrom: {
     env: "RHONE_MEMORY_FROM",
-    schema: text.default("--memory"),
+    schema: text.default("set by --memory"),
     doc: "Where --memory comes from, in words, for status and log; `rhone up` sets it.",
   },
   device: {
