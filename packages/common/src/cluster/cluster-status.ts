@@ -154,6 +154,8 @@ const clusterStatusSchema = z.object({
     waiting: z.number(),
     /** Of both: those that ran when a pipeline was lost and have had no token since. Absent: it does not say. */
     interrupted: z.number().exactOptional(),
+    /** Of these: Unix milliseconds at which the first of their requests arrived. Absent: none, or it does not say. */
+    oldestInterruptedAtMs: z.number().exactOptional(),
     limit: z.number(),
   }),
   tokens: tokenCountsSchema,

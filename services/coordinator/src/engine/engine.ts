@@ -12,6 +12,7 @@ import type { LaneCounts } from "../scheduler/lane-counts.js";
 import type { MicroBatch, SpanOutcome } from "../scheduler/micro-batch.js";
 import type { HeldLinks } from "../scheduler/pages/held-links.js";
 import {
+  type Interrupted,
   MOST_LOSSES,
   type PipelineShape,
   Scheduler,
@@ -107,8 +108,8 @@ export class Engine {
     return this.#scheduler.lanes;
   }
 
-  /** Sequences that ran when their pipeline was lost, here or in another coordinator, and have had no token since. */
-  get interrupted(): number {
+  /** Counts sequences of which the pipeline was lost in another coordinator, too. */
+  get interrupted(): Interrupted {
     return this.#scheduler.interrupted;
   }
 
