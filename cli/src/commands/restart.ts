@@ -24,10 +24,7 @@ interface Restarted {
 const LOOK_MS = 200;
 /** A worker hands its layers over, and its successor loads them. */
 const READY_MS = 15 * 60_000;
-/**
- * For sequences that ran before to have a token again while the pipelines are ready: as long as they wait for a pipeline
- * themselves.
- */
+/** For sequences that ran before to have a token again, while pipelines are ready: as long as they wait for one. */
 const TOKENS_MS = 120_000;
 /** For a coordinator to take the jobs of the one before; those that have ended meanwhile do not come. */
 const JOBS_MS = 5000;

@@ -8,9 +8,9 @@ interface Workers extends Pick<MemoryOfWorkers, "memory"> {
 }
 
 /**
- * Bytes of weights, spare ones too, and of K/V pages that the workers of a pipeline will hold together in this machine's
- * memory; 0 where they hold them on a device, or are simulated. All that they may use where the model does not fit them:
- * others may join and hold the rest.
+ * Bytes of weights, spare ones too, and of K/V pages that the workers of a pipeline will hold together in this
+ * machine's memory; 0 where they hold them on a device, or are simulated. All that they may use where the model does
+ * not fit them: others may join and hold the rest.
  */
 export function memoryNeeded(model: PlannableModel, options: ClusterOptions, { workers, memory }: Workers): number {
   if (memory === undefined || options.device !== undefined || options.simulate !== undefined) return 0;

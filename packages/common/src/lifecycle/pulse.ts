@@ -12,7 +12,7 @@ export interface Pulse {
   readonly kind: "pulse";
 }
 
-/** Begins to send pulses to the launcher, and to wake it when it was stopped; does nothing in a process that has none. */
+/** Begins to send pulses to the launcher, and wakes it when it was stopped; does nothing in a process that has none. */
 export function beginPulse(): void {
   if (process.send === undefined) return;
   const wake = new LauncherWake();
