@@ -72,7 +72,7 @@ describe("planLaunch, of a model that is no demonstration", () => {
     expect(made.why).toMatch(/^\d workers x \d threads?: (fewer workers of .* can't hold the model|predicted fastest)/);
     await expect(plan({ model: MODEL, memory: 1000 })).rejects.toMatchObject({
       code: "NOT_ENOUGH_MEMORY",
-      message: expect.stringMatching(/ has 0\.001 MB\. .* What one worker has is set by --memory\.$/),
+      message: expect.stringMatching(/ What one worker has is set by --memory\.$/),
     });
     const listening = await plan({ model: MODEL, memory: 1000, listen: true });
     expect(listening).toMatchObject({ workers: 1, why: expect.stringMatching(/Others that join hold the rest\.$/) });

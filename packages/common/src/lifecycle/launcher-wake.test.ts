@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { processStat } from "../machine/process-stat.js";
 import { LauncherWake } from "./launcher-wake.js";
 
-const stateOf = ({ pid }: ChildProcess) => /^State:\s+(\w)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+const stateOf = ({ pid = 0 }: ChildProcess) => processStat(pid)?.state;
 
 /** A process without a terminal, as a supervisor in the background is. */
 async function stoppedProcess(): Promise<ChildProcess> {
@@ -22,7 +22,7 @@ async function stoppedProcess(): Promise<ChildProcess> {
 describe.runIf(process.platform === "linux")("a launcher", () => {
   test("that was stopped is woken at the second look", async () => {
     const child = await stoppedProcess();
-    const wake = new LauncherWake({ launcher: () => child.pid ?? 0 });
+    const wake = new LauncherWake(() => child.pid ?? 0);
     wake.look();
     expect(stateOf(child)).toBe("T");
     wake.look();
@@ -31,7 +31,7 @@ describe.runIf(process.platform === "linux")("a launcher", () => {
 
   test("that was woken between two looks was not stopped", async () => {
     const child = await stoppedProcess();
-    const wake = new LauncherWake({ launcher: () => child.pid ?? 0 });
+    const wake = new LauncherWake(() => child.pid ?? 0);
     wake.look();
     child.kill("SIGCONT");
     await expect.poll(() => stateOf(child)).not.toBe("T");
@@ -44,7 +44,7 @@ describe.runIf(process.platform === "linux")("a launcher", () => {
 
   test("that is gone is nobody's business", async () => {
     const child = await stoppedProcess();
-    const wake = new LauncherWake({ launcher: () => child.pid ?? 0 });
+    const wake = new LauncherWake(() => child.pid ?? 0);
     wake.look();
     child.kill("SIGKILL");
     await once(child, "exit");

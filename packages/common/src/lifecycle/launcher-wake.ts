@@ -1,12 +1,7 @@
-import { readFileSync } from "node:fs";
+import { processStat } from "../machine/process-stat.js";
 
-/** Looks in a row that find it stopped before it is woken: whoever stops all processes one by one has time for it. */
+/** Looks in a row that find it stopped before it is woken: who stops all processes one by one has time for that. */
 const LOOKS = 2;
-
-export interface LauncherWakeOptions {
-  /** The process that started this one, at each look. */
-  readonly launcher: () => number;
-}
 
 /**
  * Wakes the process that started this one when it was stopped (SIGSTOP): nothing that ends is started again meanwhile,
@@ -17,7 +12,8 @@ export class LauncherWake {
   readonly #launcher: () => number;
   #stopped = 0;
 
-  constructor({ launcher }: LauncherWakeOptions = { launcher: () => process.ppid }) {
+  /** `launcher`: the process that started this one, at each look. */
+  constructor(launcher: () => number = () => process.ppid) {
     this.#launcher = launcher;
   }
 
@@ -33,12 +29,7 @@ export class LauncherWake {
   }
 }
 
-/** The 3rd and the 7th field of /proc/PID/stat, its state and its terminal; the 2nd may hold blanks and brackets. */
 function isStopped(pid: number): boolean {
-  try {
-    const fields = readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\)/s, "").trim().split(" ");
-    return fields[0] === "T" && fields[4] === "0";
-  } catch {
-    return false;
-  }
+  const stat = processStat(pid);
+  return stat?.state === "T" && !stat.hasTerminal;
 }

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { formatBytes } from "../format-bytes.js";
+import { processStat } from "./process-stat.js";
 import { type AvailableMemory, availableMemory } from "./this-machine.js";
 
 // Weights that are not read yet and K/V pages that are not used yet take no memory, so what the machine has left does
@@ -82,7 +83,7 @@ export class MemoryClaim {
    * too, these are a part of that.
    */
   hold(bytes: number): void {
-    const startedAt = statOf(process.pid)?.startedAt;
+    const startedAt = processStat(process.pid)?.startedAt;
     if (startedAt === undefined || !isOurs(this.#folder)) return;
     try {
       const draft = join(this.#folder, `${process.pid}.draft`);
@@ -123,7 +124,7 @@ function claimantsIn(folder: string): readonly Claimant[] {
     const pid = Number(name);
     if (!Number.isInteger(pid)) continue;
     const claim = readClaim(join(folder, name));
-    const stat = statOf(pid);
+    const stat = processStat(pid);
     if (claim !== null && stat !== null && claim.startedAt === stat.startedAt) {
       claimants.push({ pid, parent: stat.parent, bytes: claim.bytes, resident: residentOf(pid) });
     } else rmSync(join(folder, name), { force: true });
@@ -166,16 +167,6 @@ async function lock(folder: string): Promise<() => void> {
       else await sleep(LOCK_POLL_MS);
     }
   }
-}
-
-/**
- * The 4th and the 22nd field of /proc/PID/stat, who started it and when, in ticks since the machine started; the 2nd
- * may hold blanks and brackets. Null: there is no such process, or this is no Linux.
- */
-function statOf(pid: number): { readonly parent: number; readonly startedAt: string } | null {
-  const [, parent, ...fields] = (proc(pid, "stat") ?? "").replace(/^.*\)/s, "").trim().split(" ");
-  const startedAt = fields[17];
-  return startedAt === undefined ? null : { parent: Number(parent), startedAt };
 }
 
 const residentOf = (pid: number): number =>
