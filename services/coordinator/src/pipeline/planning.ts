@@ -52,7 +52,7 @@ export class Planning {
     return this.#candidates.filter(({ loadFailedAt }) => loadFailedAt === null).length;
   }
 
-  /** The members are others, or a plan may have others of them: whoever waits for that looks again. */
+  /** The members have changed, or which of them a plan may have: a wait for that is over. */
   changed(): void {
     this.#membership.notify();
   }
