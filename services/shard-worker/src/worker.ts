@@ -4,6 +4,7 @@ import {
   advertisedHost,
   describePart,
   flowHandler,
+  formatBytes,
   frameBytes,
   GrpcServer,
   Heartbeats,
@@ -66,7 +67,7 @@ export async function startShardWorker({
   shutdown.add("memory claim", () => claim.close());
   const onHost = device.facts.device === "CPU";
   const { bytes: memoryTotal, from: memoryFrom } =
-    givenMemory(config) ?? (onHost ? await claim.take(share) : share(unclaimedMemory()));
+    givenMemory(config) ?? memoryOf(device) ?? (onHost ? await claim.take(share) : share(unclaimedMemory()));
   logger.info({ memoryTotal, memoryFrom }, "memory for weights and pages");
   const onHeld = (bytes: number): void => {
     if (onHost) claim.hold(bytes);
@@ -176,6 +177,13 @@ function openFiles(
 /** Bytes, and where they come from, in words; null: nobody has said how many. */
 const givenMemory = ({ memory: bytes, memoryFrom: from }: ShardWorkerConfig) =>
   bytes === undefined ? null : { bytes, from };
+
+/** Null: its shards are in the machine's memory. */
+function memoryOf({ memoryFree, facts }: Device): { readonly bytes: number; readonly from: string } | null {
+  if (memoryFree === null) return null;
+  const bytes = Math.floor(MEMORY_SHARE * memoryFree);
+  return { bytes, from: `${100 * MEMORY_SHARE} % of ${formatBytes(memoryFree)} free on ${facts.device}` };
+}
 
 function share(memory: UnclaimedMemory) {
   const bytes = Math.floor(MEMORY_SHARE * memory.bytes);
