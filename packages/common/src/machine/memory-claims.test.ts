@@ -78,10 +78,12 @@ describe.runIf(process.platform === "linux")("memory that workers of a machine c
       await new Promise((resolve) => child.stdout.once("data", resolve));
       return child.pid;
     })()`);
+    const end = (): void => void spawn("kill", ["-KILL", String(pid)]);
+    onTestFinished(end);
     expect(readdirSync(folder)).toHaveLength(2);
     expect(unclaimedMemory(folder).claimed).toBeGreaterThan(7 * GiB);
     expect(unclaimedMemory(folder).claimed).toBeLessThanOrEqual(8 * GiB);
-    process.kill(pid, "SIGKILL");
+    end();
     const claimants = (): readonly string[] => {
       unclaimedMemory(folder); // which removes the claims of those that ended
       return readdirSync(folder);
