@@ -154,7 +154,11 @@ describe.runIf(process.platform === "linux")("claimLaunch", () => {
     const claims = mkdtempSync(join(tmpdir(), "rhone-claims-"));
     onTestFinished(() => rmSync(claims, { recursive: true }));
     const claim = new MemoryClaim(claims);
-    const { pipelines } = await claimLaunch(options({ model: MODEL, workers: 2, memory: 1e9 }), await freshDataDir(), claim);
+    const { pipelines } = await claimLaunch(
+      options({ model: MODEL, workers: 2, memory: 1e9 }),
+      await freshDataDir(),
+      claim,
+    );
     const { weights, pageBytes } = modelRequest(await inspectModel(MODEL), options());
     const held = JSON.parse(readFileSync(join(claims, String(process.pid)), "utf8")) as { readonly bytes: number };
     expect(held.bytes).toBeGreaterThan(weights.wholeBytes + 2 * pageBytes);

@@ -24,7 +24,10 @@ Each token sends 16.4 kB (f32) per hop between workers: 167 kB/s for 1 stream, 6
 });
 
 test("where the workers' memory comes from", () => {
-  const workers = [workerStatus("b", [5, 8], { memoryFrom: "--memory" }), workerStatus("a", [0, 5], { memoryFrom: "x" })];
+  const workers = [
+    workerStatus("b", [5, 8], { memoryFrom: "--memory" }),
+    workerStatus("a", [0, 5], { memoryFrom: "x" }),
+  ];
   const page = formatPlan(reportRunning(clusterStatus(workers), wanted(1)) as PlanReport, styleFor({}, undefined));
   expect(page).toContain("\nLIMIT is 8.0 GB of worker 1: x.\nLIMIT is 8.0 GB of worker 2: --memory.\n");
 });

@@ -65,9 +65,7 @@ export class MemoryClaim {
    * Claims the `bytes` that `choose` finds in what nobody else claims. Of two that ask at once, the second chooses from
    * what the first has left. Throws what `choose` throws.
    */
-  async take<Choice extends { readonly bytes: number }>(
-    choose: (memory: UnclaimedMemory) => Choice,
-  ): Promise<Choice> {
+  async take<Choice extends { readonly bytes: number }>(choose: (memory: UnclaimedMemory) => Choice): Promise<Choice> {
     const unlock = await lock(this.#folder);
     try {
       const choice = choose(unclaimedMemory(this.#folder));

@@ -60,7 +60,10 @@ describe("memory", () => {
     ["memory.high", 2 * GiB, 1 * GiB],
   ])("may be limited by a group around it, by %s", (file, limit, left) => {
     const files = { [`${own}/memory.max`]: "max", [`${parent}/${file}`]: limit, [`${parent}/memory.current`]: GiB };
-    expect(availableMemory(machine({ ...V2, ...files }))).toEqual({ bytes: left, group: { path: `/${parent}`, limit } });
+    expect(availableMemory(machine({ ...V2, ...files }))).toEqual({
+      bytes: left,
+      group: { path: `/${parent}`, limit },
+    });
   });
 
   test("may be limited by version 1, and seen from inside of a container", () => {
