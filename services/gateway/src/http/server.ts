@@ -15,6 +15,7 @@ import { Arrivals } from "./arrivals.js";
 import { closeWith } from "./close-with.js";
 import { type AnswersUse, countAnswer, countAnswers, countRefusal } from "./count-answers.js";
 import { dialectOf, errorHeaders, toRequestError } from "./error-response.js";
+import { type ForeignPagesUse, refuseForeignPages } from "./foreign-pages.js";
 import { REPLAYED } from "./idempotency.js";
 import { JoinedRequest } from "./joined-request.js";
 import { writeJsonInTurns } from "./json-in-turns.js";
@@ -27,7 +28,7 @@ import { type Refuse, Unanswered } from "./unanswered.js";
 import { boundUnread, closeUnread, endUnsent } from "./unread.js";
 import { METHODS, unrouted } from "./unrouted.js";
 
-export interface ServerOptions extends AnswersUse, RequestLogUse {
+export interface ServerOptions extends AnswersUse, RequestLogUse, ForeignPagesUse {
   readonly bodyLimitBytes: number;
   /** Bytes of large bodies that may be in memory at a time. */
   readonly bodiesBytes: number;
@@ -38,10 +39,6 @@ export interface ServerOptions extends AnswersUse, RequestLogUse {
   readonly mostConnections: number;
   /** Requests of one connection that may wait for their answers. */
   readonly mostPipelined: number;
-  /** Origins whose pages may read answers; ["*"]: all. */
-  readonly corsOrigins: readonly string[];
-  /** Whether callers need API keys, for the OpenAPI document. */
-  readonly requiresKeys: boolean;
   readonly tracing: Tracing;
   readonly logger: Logger;
   /** Adds pages that anybody may read. */
@@ -105,6 +102,7 @@ export function buildServer(options: ServerOptions): FastifyInstance {
     if (request.raw.httpVersion === "1.1" && request.headers.host === undefined)
       throw new RhoneError("INVALID_REQUEST", "An HTTP/1.1 request needs a Host header.");
   });
+  refuseForeignPages(app, options);
   unrouted(app);
   receiveJson(app, bodiesBytes);
   writeJsonInTurns(app);
