@@ -1,6 +1,6 @@
 import { signal } from "@preact/signals";
 import type { ClusterEvent, LiveHello, LiveSample, LiveTick, RecentRequest } from "@rhone/common";
-import { credential } from "./access.ts";
+import { typings } from "./access.ts";
 import { ask, problemOf, Refused } from "./ask.ts";
 import { serverEvents } from "./server-events.ts";
 
@@ -9,6 +9,11 @@ const MOST_SAMPLES = 600;
 const MOST_EVENTS = 200;
 const MOST_REQUESTS = 200;
 const RETRY_MS = 1500;
+/**
+ * A page that nobody sees for this long follows no more: over HTTP/1.1 a browser opens six connections to a server, for
+ * all its tabs together, and the seventh page would get none for anything.
+ */
+const HIDDEN_MS = 5000;
 
 export type Link =
   | { readonly state: "connecting" | "live" }
@@ -48,7 +53,14 @@ export function follow(): void {
   })();
 }
 
-credential.subscribe(() => follow());
+typings.subscribe(() => follow());
+
+let hiding: ReturnType<typeof setTimeout> | undefined;
+document.addEventListener("visibilitychange", () => {
+  clearTimeout(hiding);
+  if (document.hidden) hiding = setTimeout(() => following?.abort(), HIDDEN_MS);
+  else if (following?.signal.aborted === true) follow();
+});
 
 async function readStream(signal: AbortSignal): Promise<void> {
   const { body } = await ask("/status/stream", { signal });

@@ -23,6 +23,11 @@ it.each([
   expect(problems).toEqual([{ line: 2, message: expect.stringMatching(message) }]);
 });
 
+it("tells of the first hundred problems, and counts all lines", () => {
+  const { lines, problems } = checkLines("x\n".repeat(5000));
+  expect([lines, problems.length, problems.at(-1)?.line]).toEqual([5000, 100, 100]);
+});
+
 it("wants a line", () => {
   expect(checkLines("\n \n").problems).toEqual([{ line: null, message: "The file has no lines." }]);
 });

@@ -23,11 +23,12 @@ export function checkLines(text: string): CheckedFile {
     if (line.trim() === "") continue;
     lines++;
     const problem = problemOf(line, ids, endpoint);
-    if (typeof problem === "string") problems.push({ line: index + 1, message: problem });
-    else endpoint ||= problem.url;
+    if (typeof problem !== "string") endpoint ||= problem.url;
+    // Of a file of another kind every line is wrong: a million problems, of which nobody is told.
+    else if (problems.length < MOST_TOLD) problems.push({ line: index + 1, message: problem });
   }
   if (lines === 0) problems.push({ line: null, message: "The file has no lines." });
-  return { lines, endpoint, problems: problems.slice(0, MOST_TOLD) };
+  return { lines, endpoint, problems };
 }
 
 function problemOf(line: string, ids: Set<string>, endpoint: string): string | { readonly url: string } {
