@@ -78,8 +78,9 @@ export const gatewaySettings = {
     env: "RHONE_ALLOWED_HOSTS",
     schema: listSchema,
     doc:
-      "Names by which a gateway answers that needs no API keys and listens on a loopback address, besides localhost, " +
-      "addresses and names without a dot, separated by commas, such as those that a proxy passes on; * = any.",
+      "Names by which a gateway answers that needs no API keys, besides localhost, addresses and names without a dot, " +
+      "separated by commas, such as those that a proxy passes on; * = any.",
+    defaultText: "on a loopback address none, elsewhere any",
   },
   encodeTimeoutMs: {
     env: "RHONE_ENCODE_TIMEOUT_MS",

@@ -10,7 +10,7 @@ export interface ForeignPagesUse {
   readonly requiresKeys: boolean;
   /** The address that the gateway listens on. */
   readonly host: string;
-  /** Names, besides those of this machine, by which clients call a gateway on a loopback address; ["*"]: all. */
+  /** Names, besides those of this machine, by which clients call it; ["*"]: all, none: all but on a loopback address. */
   readonly allowedHosts: readonly string[];
   /** Origins whose pages may call the gateway; ["*"]: all. */
   readonly corsOrigins: readonly string[];
@@ -27,7 +27,8 @@ const LONGEST = 100;
 export function refuseForeignPages(app: FastifyInstance, uses: ForeignPagesUse): void {
   const { requiresKeys, host, allowedHosts, corsOrigins } = uses;
   if (requiresKeys) return;
-  const names = isLoopback(host) && !allowedHosts.includes("*") ? new Set(allowedHosts) : null;
+  const judges = (isLoopback(host) || allowedHosts.length > 0) && !allowedHosts.includes("*");
+  const names = judges ? new Set(allowedHosts) : null;
   const origins = corsOrigins.includes("*") ? null : new Set(corsOrigins);
   app.addHook("onRequest", async (request) => {
     const name = nameIn(request.headers.host ?? "");
