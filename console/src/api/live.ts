@@ -9,6 +9,8 @@ const MOST_SAMPLES = 600;
 const MOST_EVENTS = 200;
 const MOST_REQUESTS = 200;
 const RETRY_MS = 1500;
+/** Where all places are taken: hundreds of pages that ask each second would be a load of their own. */
+const FULL_MS = 10_000;
 /**
  * A page that nobody sees for this long follows no more: over HTTP/1.1 a browser opens six connections to a server, for
  * all its tabs together, and the seventh page would get none for anything.
@@ -48,7 +50,8 @@ export function follow(): void {
       const needsKey = refused instanceof Refused && refused.status === 401;
       link.value = { state: needsKey ? "refused" : "lost", problem };
       if (needsKey) return;
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      const isFull = refused instanceof Refused && refused.status === 429;
+      await new Promise((resolve) => setTimeout(resolve, isFull ? FULL_MS : RETRY_MS));
     }
   })();
 }
