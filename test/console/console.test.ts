@@ -249,6 +249,14 @@ describe("the console", () => {
     await page.setViewportSize({ width: 1360, height: 860 });
   });
 
+  inBrowser("lets the page to try requests do so, under a policy of its own", async () => {
+    const { page } = browser;
+    await page.goto(`${cluster.url}/docs/`);
+    await page.locator(".opblock-summary", { hasText: "/health" }).click();
+    await page.getByRole("button", { name: "Execute" }).click();
+    await page.locator(".live-responses-table .response-col_status", { hasText: "200" }).waitFor();
+  });
+
   inBrowser("complained of nothing, and asked nobody but its gateway", () => {
     expect([browser.complaints, browser.strayed]).toEqual([[], []]);
   });
