@@ -59,11 +59,13 @@ export function follow(): void {
 typings.subscribe(() => follow());
 
 let hiding: ReturnType<typeof setTimeout> | undefined;
-document.addEventListener("visibilitychange", () => {
+function restWhileHidden(): void {
   clearTimeout(hiding);
   if (document.hidden) hiding = setTimeout(() => following?.abort(), HIDDEN_MS);
   else if (following?.signal.aborted === true) follow();
-});
+}
+document.addEventListener("visibilitychange", restWhileHidden);
+restWhileHidden(); // it may begin behind others
 
 async function readStream(signal: AbortSignal): Promise<void> {
   const { body } = await ask("/status/stream", { signal });
