@@ -95,8 +95,10 @@ export function Upload() {
 }
 
 function summaryOf({ file, checked, endpoint }: Chosen): string {
-  const lines = checked?.lines ?? 0;
-  const size = checked === null ? `${number(file.size / 1e6)} MB` : `${number(lines)} ${lines === 1 ? "line" : "lines"}`;
+  const size =
+    checked === null
+      ? `${number(file.size / 1e6)} MB`
+      : `${number(checked.lines)} ${checked.lines === 1 ? "line" : "lines"}`;
   return endpoint === "" ? size : `${size} for ${endpoint}`;
 }
 
