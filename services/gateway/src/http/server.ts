@@ -37,6 +37,8 @@ export interface ServerOptions extends AnswersUse, RequestLogUse, ForeignPagesUs
   /** A client that reads nothing of its answer for this long, or whose machine is gone, loses its connection. */
   readonly sendTimeoutMs: number;
   readonly mostConnections: number;
+  /** Addresses and networks of proxies that are believed what X-Forwarded-For says; [] = none. */
+  readonly trustedProxies: readonly string[];
   /** Requests of one connection that may wait for their answers. */
   readonly mostPipelined: number;
   readonly tracing: Tracing;
@@ -66,7 +68,7 @@ const tcpKeepAliveMs = ({ sendTimeoutMs }: Connecting): number =>
 
 /** The HTTP server, not listening yet. Every failure is answered in the one error envelope. */
 export function buildServer(options: ServerOptions): FastifyInstance {
-  const { bodyLimitBytes, bodiesBytes, corsOrigins, requiresKeys } = options;
+  const { bodyLimitBytes, bodiesBytes, corsOrigins, requiresKeys, trustedProxies } = options;
   const fail = failWith(options.logger);
   const refuse: Refuse = (socket, error, isAnswering) => {
     if (closeWith(socket, error, isAnswering)) countRefusal(options, error.row.http);
@@ -75,6 +77,7 @@ export function buildServer(options: ServerOptions): FastifyInstance {
   const unanswered = new Unanswered(options.mostPipelined, refuse, (requests, socket) => places.has(requests, socket));
   const app = fastify({
     bodyLimit: bodyLimitBytes,
+    trustProxy: trustedProxies.length > 0 && [...trustedProxies],
     // A base URL with a slash at its end, and a path with one at its beginning.
     routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true },
     // They have no hooks.

@@ -39,6 +39,8 @@ export interface FakeOptions {
   readonly keysCommand?: string;
   /** Default: none. */
   readonly allowedHosts?: string;
+  /** Default: none. */
+  readonly trustedProxies?: string;
   readonly defaultLimits?: Limits;
   /** The call token of the chat template. */
   readonly callToken?: number | undefined;
@@ -86,6 +88,7 @@ const configOf = ({ keys, keysCommand, defaultLimits, answersBytes, ...times }: 
       RHONE_FILE_BYTES_PER_KEY: "12288",
       RHONE_CORS_ORIGINS: "https://page.example",
       RHONE_ALLOWED_HOSTS: times.allowedHosts,
+      RHONE_TRUSTED_PROXIES: times.trustedProxies,
       RHONE_IDEMPOTENCY_TTL_S: "3600",
       RHONE_AUTH: keys === undefined ? "off" : "keys",
       RHONE_KEYS_COMMAND: keysCommand,
