@@ -199,7 +199,6 @@ describe("a request for a model whose pipeline is away", () => {
 it("names each model as its coordinators do, and as the gateway does where there are none", () => {
   const models = served(["a", "b"], [], ["small"]);
   expect(models.namesAmong([])).toEqual(["a", "b"]);
-  expect(models.namesAmong([serving("1", "other", "b"), serving("2", "foreign"), serving("3", "other", "b")])).toEqual([
-    ...["other", "foreign", "a"],
-  ]);
+  const coordinators = [serving("1", "other", "b"), serving("2", "foreign"), serving("3", "other", "b")];
+  expect(models.namesAmong(coordinators)).toEqual(["other", "foreign", "a"]);
 });
