@@ -83,7 +83,8 @@ it("keeps what coordinators counted that are gone, and counts those that come", 
 it("counts a coordinator once that lives through hundreds of others", async () => {
   const names = new VllmNames(createMetrics());
   const living = status("a", { evictions: 1000 });
-  for (let other = 0; other < 600; other++) await names.page([{ ...ofTwo, coordinators: [living, status(`b${other}`)] }]);
+  for (let other = 0; other < 600; other++)
+    await names.page([{ ...ofTwo, coordinators: [living, status(`b${other}`)] }]);
   const lines = await linesOf(names, [{ ...ofTwo, coordinators: [living] }]);
   expect(lines).toContain(`vllm:num_preemptions_total{${labels}} 1000`);
 });
