@@ -28,7 +28,7 @@ it("sends the page's files zipped where they may be, for ever, and not again to 
   }
 });
 
-it("sends the page itself anew by each of its names: the next release's names other files", async () => {
+it("has the page itself asked for again by each of its names: the next release's names other files", async () => {
   for (const url of ["/console/", "/console/index.html"])
     expect([url, (await app.inject(url)).headers["cache-control"]]).toEqual([url, "no-cache"]);
 });

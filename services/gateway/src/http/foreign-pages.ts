@@ -10,7 +10,7 @@ export interface ForeignPagesUse {
   readonly requiresKeys: boolean;
   /** The address that the gateway listens on. */
   readonly host: string;
-  /** Names, besides those of this machine, by which clients call it; ["*"]: all, none: all but on a loopback address. */
+  /** Names, besides those of this machine, by which clients call it; ["*"]: all. [] on a loopback address: none. */
   readonly allowedHosts: readonly string[];
   /** Origins whose pages may call the gateway; ["*"]: all. */
   readonly corsOrigins: readonly string[];

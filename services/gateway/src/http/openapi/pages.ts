@@ -26,7 +26,7 @@ const STYLE = `
 .swagger-ui .btn.authorize svg { fill: #2b7a99; }
 `;
 
-/** Its own files and its own server, which it sends requests and keys to, and no page around it that leads the clicks. */
+/** Its own files and its own server, to which it sends requests and keys, and no page around it that leads clicks. */
 const POLICY = [
   "default-src 'none'",
   "script-src 'self'",
