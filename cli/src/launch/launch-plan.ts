@@ -82,8 +82,8 @@ export async function planLaunch(options: ClusterOptions, dataDir: DataDir, mach
 }
 
 /**
- * The same on this machine, and claims what the workers will hold of its memory: of two clusters that start at once, the
- * second plans with what the first leaves. Throws as `planLaunch`.
+ * The same on this machine, and claims what the workers will hold of its memory: of two clusters that start at once,
+ * the second plans with what the first leaves. Throws as `planLaunch`.
  */
 export async function claimLaunch(options: ClusterOptions, dataDir: DataDir, claim: MemoryClaim): Promise<LaunchPlan> {
   const models = await findModels(options, dataDir);

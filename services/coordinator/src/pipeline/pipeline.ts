@@ -66,7 +66,7 @@ const sourcesFor = (member: Member, members: readonly Member[]): readonly string
     .map(({ address }) => address)
     .slice(0, MOST_SOURCES);
 
-/** Brings a pipeline up by the plans of `Planning`, and again whenever it is lost: load, open the epoch, probe, ready. */
+/** Brings a pipeline up by a plan of `Planning`, and again whenever it is lost: load, open the epoch, probe, ready. */
 export class Pipeline implements RegistryListener, ServingPipeline {
   readonly #options: PipelineOptions;
   readonly #loads: ShardLoads;

@@ -57,7 +57,7 @@ export class Planning {
     this.#membership.notify();
   }
 
-  /** The plan that workers prepare for while another one serves; null: none is possible. Throws what the plan throws. */
+  /** The plan that workers prepare for while another serves; null: none is possible. Throws what the plan throws. */
   inOrder(): ModelPlan | null {
     return this.#full() ?? this.#options.spares.takeOver(this.#candidates);
   }
@@ -93,7 +93,7 @@ export class Planning {
     this.#lastPlan = stages;
   }
 
-  /** The plan with another cut that is clearly faster by the times that the workers measured; null: this one is good. */
+  /** The plan with another cut that is clearly faster by the times that workers measured; null: this one is good. */
   better({ stages }: ModelPlan): ModelPlan | null {
     const better = this.#full();
     return better === null || sameCut(better.stages, stages) ? null : better;
