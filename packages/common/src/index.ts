@@ -86,6 +86,7 @@ export {
   type WorkerMessage,
   weightsService,
 } from "./grpc/services.js";
+export { LANES, type Lane } from "./lane.js";
 export { Condition } from "./lifecycle/condition.js";
 export {
   type Announcement,
