@@ -138,7 +138,13 @@ export {
   type SamplingSettings,
   tokenIdsSchema,
 } from "./queue/generation-job.js";
-export { type OpenRedisOptions, openRedis, redisFileSettings, redisUnavailable } from "./queue/open-redis.js";
+export {
+  type OpenRedisOptions,
+  openRedis,
+  redisFileSettings,
+  redisUnavailable,
+  withinLook,
+} from "./queue/open-redis.js";
 export { biasBytes, packBias, unpackBias } from "./queue/packed-bias.js";
 export { LogprobList, scoreBytes, type TokenLogprob } from "./queue/packed-logprobs.js";
 export {
