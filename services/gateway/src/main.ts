@@ -12,7 +12,7 @@ import {
   type Logger,
   openRedis,
   openTracing,
-  readClusterSecret,
+  readSecret,
   released,
   serviceMain,
   socketOf,
@@ -96,7 +96,7 @@ await serviceMain(
     const { clusterSecretFile } = config;
     const tracing = await openTracing(config, { service: "gateway", instance: gatewayId, logger });
     shutdown.add("tracing", () => tracing.close());
-    const clusterSecret = clusterSecretFile === undefined ? null : readClusterSecret(clusterSecretFile);
+    const clusterSecret = clusterSecretFile === undefined ? null : readSecret(clusterSecretFile);
     const models = await openModels(config, { logger, shutdown });
     const storage = await openStorage(config, logger);
     shutdown.add("storage", () => storage.close());

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
-import { isSecret, SECRET_HEADER, timed, withinLook } from "@rhone/common";
+import { bearerOf, isSecret, SECRET_HEADER, timed, withinLook } from "@rhone/common";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { anonymous, type Caller, callerOf, type Limits } from "../admission/caller.js";
 import { FailedKeys } from "../admission/failed-keys.js";
@@ -111,12 +111,10 @@ function refuseGuesses({ metrics }: Authentication, waitMs: number): void {
   throw new RequestError("RATE_LIMIT_EXCEEDED", message, { headers: { "retry-after": retryAfter(waitMs) } });
 }
 
-const BEARER = /^Bearer +(\S+) *$/i;
-
 /** `Authorization: Bearer …`, which OpenAI's and Mistral's clients send, or `x-api-key`. */
 function secretIn(headers: IncomingHttpHeaders): string | undefined {
   const other = headers["x-api-key"];
-  return BEARER.exec(headers.authorization ?? "")?.[1] ?? (typeof other === "string" ? other : undefined);
+  return bearerOf(headers) ?? (typeof other === "string" ? other : undefined);
 }
 
 /** The command names folders of this machine, so others are referred to its log. */
