@@ -1,6 +1,7 @@
 // Runs what the chart renders without a cluster: each container of each pod as a process, in a network namespace with
 // an address for each pod and names as a cluster's DNS would give them, in the order and with the probes of its
-// manifest; then what monitors scrape, the pod of `helm test`, and an end by SIGTERM. The image is this clone, so build it first; needs root.
+// manifest; then what monitors scrape, the pod of `helm test`, and an end by SIGTERM. The image is this clone, so build
+// it first; needs root.
 //   node deploy/helm/check/run-pods.mjs [VALUES]        VALUES: flags for `helm template`
 import { execFile, spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";

@@ -36,7 +36,7 @@ export const tracingSettings = {
   otlpProtocol: {
     env: "OTEL_EXPORTER_OTLP_PROTOCOL",
     schema: protocolSchema.default("http/protobuf"),
-    doc: "How traces are sent: http/protobuf, which collectors take at port 4318. Others are refused where any are sent.",
+    doc: "How traces are sent: http/protobuf, at port 4318 as a rule. Others are refused where traces are sent.",
   },
   otlpTracesProtocol: {
     env: "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
