@@ -4,7 +4,7 @@ import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
 const PRECISION_MS = 20;
 const WINDOW_MS = 30_000;
 
-/** A time since the event loop turned last, in seconds; all of them 0 where nothing was measured. */
+/** Times since the event loop turned last, in seconds; all of them 0 where nothing was measured. */
 export interface Delays {
   readonly min: number;
   readonly max: number;
@@ -31,11 +31,18 @@ export class EventLoopDelay {
   }
 
   get delays(): Delays {
-    const of = this.#older;
-    const inSeconds = (ns: number): number => (of.count === 0 ? 0 : ns / 1e9);
-    const [p50 = 0, p90 = 0, p99 = 0] = [50, 90, 99].map((share) => inSeconds(of.percentile(share)));
-    const [min = 0, max = 0, mean = 0, stddev = 0] = [of.min, of.max, of.mean, of.stddev].map(inSeconds);
-    return { min, max, mean, stddev, p50, p90, p99 };
+    const shown = this.#older;
+    const inSeconds = (ns: number): number => (shown.count === 0 ? 0 : ns / 1e9);
+    const percentile = (share: number): number => inSeconds(shown.percentile(share));
+    return {
+      min: inSeconds(shown.min),
+      max: inSeconds(shown.max),
+      mean: inSeconds(shown.mean),
+      stddev: inSeconds(shown.stddev),
+      p50: percentile(50),
+      p90: percentile(90),
+      p99: percentile(99),
+    };
   }
 
   close(): void {

@@ -35,15 +35,15 @@ export function collectNodeMetrics(): void {
   // prom-client's own delays are those since somebody read them: of two readers each would take the other's away.
   collectDefaultMetrics({ register: nodeRegistry, eventLoopMonitoringPrecision: NEVER_MS });
   const delay = new EventLoopDelay();
-  for (const of of DELAYS) {
-    const name = `nodejs_eventloop_lag_${of}_seconds`;
+  for (const statistic of DELAYS) {
+    const name = `nodejs_eventloop_lag_${statistic}_seconds`;
     nodeRegistry.removeSingleMetric(name);
     new Gauge({
       name,
-      help: `The event loop's delay in the last 30 to 60 s: ${of}.`,
+      help: `The event loop's delay in the last 30 to 60 s: ${statistic}.`,
       registers: [nodeRegistry],
       collect() {
-        this.set(delay.delays[of]);
+        this.set(delay.delays[statistic]);
       },
     });
   }
