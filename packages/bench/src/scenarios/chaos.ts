@@ -19,7 +19,7 @@ const options = {
   seed: count("seed of the faults, their moments and the requests", 1, 0),
   kinds: names("kinds of faults to make; stop: SIGSTOP of any process", FAULT_KINDS),
   pauseMs: range("ms between two faults", [500, 8000]),
-  stopMs: range("ms that a stopped process is stopped", [5000, 60_000]),
+  stopMs: range("ms that a stopped process stays so, if nobody wakes it", [5000, 60_000]),
   partMs: range("ms that a partition lasts, or a cable is pulled", [1000, 30_000]),
   hosts: flag("spread the cluster over hosts of their own (network namespaces): Redis, the coordinator, each worker"),
   apart: flag("wait before each fault until every stream has gone on after the one before"),
@@ -81,7 +81,7 @@ async function runChaos(context: BenchContext, cluster: BreakableCluster, values
   const kinds = values.kinds.filter((kind) => !without.has(kind));
   if (kinds.length === 0)
     throw new RhoneError("INVALID_CONFIG", `No fault of --kinds can be made: ${[...without.values()][0]}.`);
-  const faults = planFaults({ ...values, ...targets, kinds });
+  const faults = planFaults({ ...values, ...targets, kinds, eachMs: values.apart ? APART_MS : 0 });
 
   const startedAt = performance.now();
   const load = new ChaosLoad({ ...asking, known, ...values });
@@ -165,6 +165,8 @@ async function makeFaults(
   return null;
 }
 
+/** With `--apart` streams go on this long after a fault, at the soonest but for a reset. */
+const APART_MS = 2000;
 /** No client waits for longer than usual. */
 const QUIET_MS = 1000;
 const WELL_DEADLINE_MS = 180_000;
