@@ -92,13 +92,16 @@ test.skipIf(!hasRedisServer)("nobody who only looks waits for it, and all are to
   expect(tookMs).toBeLessThan(SOON_MS);
   expect(codesOf(answers, 200)).toEqual(["/health", "/metrics"]);
   expect(codesOf(answers, 503)).toEqual(LOOKS.filter((path) => path !== "/health" && path !== "/metrics"));
-  for (const path of codesOf(answers, 503)) expect(answers[path]?.body, path).toContain("Redis has not answered for 5 s");
+  for (const path of codesOf(answers, 503))
+    expect(answers[path]?.body, path).toContain("Redis has not answered for 5 s");
   // Longer than it takes until a reader's key is looked at again.
   await expect.poll(problems, PATIENCE).toBeGreaterThan(2);
   expect(hasEnded).toBe(false);
 
   redis.kill("SIGCONT");
   await expect.poll(async () => codesOf((await look()).answers, 503), PATIENCE).toEqual(["/ready"]);
-  await expect.poll(() => seen.lastIndexOf('"problem":null') > seen.lastIndexOf('"problem":"Redis'), PATIENCE).toBe(true);
+  await expect
+    .poll(() => seen.lastIndexOf('"problem":null') > seen.lastIndexOf('"problem":"Redis'), PATIENCE)
+    .toBe(true);
   expect(hasEnded).toBe(false);
 });

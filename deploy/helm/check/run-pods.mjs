@@ -188,13 +188,13 @@ const matches = (labels = {}, selector) => Object.entries(selector).every(([key,
 /** The number of series that Prometheus gets of each pod that a PodMonitor selects, as it would ask. */
 async function scrape({ spec: { selector, podMetricsEndpoints } }, pods, { folder, secrets }) {
   const [{ port, path, scheme, authorization, tlsConfig }] = podMetricsEndpoints;
-  const valueOf = ({ name, key }) => Buffer.from(secrets[name][key], "base64").toString();
+  const textOf = ({ name, key }) => Buffer.from(secrets[name][key], "base64").toString();
   const flags = [];
   if (authorization !== undefined) {
-    flags.push("--header", `authorization: Bearer ${valueOf(authorization.credentials)}`);
+    flags.push("--header", `authorization: Bearer ${textOf(authorization.credentials)}`);
   }
   if (tlsConfig !== undefined) {
-    writeFileSync(join(folder, "scrape-ca.crt"), valueOf(tlsConfig.ca.secret));
+    writeFileSync(join(folder, "scrape-ca.crt"), textOf(tlsConfig.ca.secret));
     flags.push("--cacert", join(folder, "scrape-ca.crt"));
   }
   for (const { name, ip, spec } of pods.filter(({ labels }) => matches(labels, selector.matchLabels))) {

@@ -280,36 +280,40 @@ test.skipIf(why !== null)(`alerts of a cut network fire, and end${skipped}`, { t
   await pipeline.end();
 });
 
-test.skipIf(why !== null)(`the alert of a leak fires, and ends with its epoch${skipped}`, { timeout: 600_000 }, async () => {
-  await cluster.needGateway();
-  const pipeline = await cluster.startPipeline({
-    flags: ["--workers", "1"],
-    simulations: ["stage-ms=5"],
-    preload: new URL("leak-a-page.mjs", import.meta.url).href,
-  });
-  let load!: Load;
-  await expectAlerts({
-    alerts: ["RhoneKvPageLeak"],
-    fault: "a coordinator whose pool of pages loses one (test/failure/alerts/leak-a-page.mjs)",
-    make: async () => {
-      // Prometheus takes no rise from a series that was not there before.
-      const series = `rhone_kv_page_leaks_total{instance="${pipeline.coordinator.addresses.ops}"}`;
-      const hasSeries = async () => (await prometheus.query(series)).length > 0;
-      await expect.poll(hasSeries, PATIENCE).toBe(true);
-      load = new Load(cluster, 1);
-    },
-    mend: async () => {
-      const { epoch, workers } = await pipeline.status();
-      for (const { pid } of workers) process.kill(pid, "SIGKILL");
-      await pipeline.startWorker("stage-ms=5");
-      const hasNewEpoch = async () => (await pipeline.isReady()) && (await pipeline.status()).epoch > epoch;
-      await expect.poll(hasNewEpoch, PATIENCE).toBe(true);
-    },
-  });
-  expect(pipeline.coordinator.log.join("\n")).toContain("pages are missing from the pool");
-  await load.stop();
-  await pipeline.end();
-});
+test.skipIf(why !== null)(
+  `the alert of a leak fires, and ends with its epoch${skipped}`,
+  { timeout: 600_000 },
+  async () => {
+    await cluster.needGateway();
+    const pipeline = await cluster.startPipeline({
+      flags: ["--workers", "1"],
+      simulations: ["stage-ms=5"],
+      preload: new URL("leak-a-page.mjs", import.meta.url).href,
+    });
+    let load!: Load;
+    await expectAlerts({
+      alerts: ["RhoneKvPageLeak"],
+      fault: "a coordinator whose pool of pages loses one (test/failure/alerts/leak-a-page.mjs)",
+      make: async () => {
+        // Prometheus takes no rise from a series that was not there before.
+        const series = `rhone_kv_page_leaks_total{instance="${pipeline.coordinator.addresses.ops}"}`;
+        const hasSeries = async () => (await prometheus.query(series)).length > 0;
+        await expect.poll(hasSeries, PATIENCE).toBe(true);
+        load = new Load(cluster, 1);
+      },
+      mend: async () => {
+        const { epoch, workers } = await pipeline.status();
+        for (const { pid } of workers) process.kill(pid, "SIGKILL");
+        await pipeline.startWorker("stage-ms=5");
+        const hasNewEpoch = async () => (await pipeline.isReady()) && (await pipeline.status()).epoch > epoch;
+        await expect.poll(hasNewEpoch, PATIENCE).toBe(true);
+      },
+    });
+    expect(pipeline.coordinator.log.join("\n")).toContain("pages are missing from the pool");
+    await load.stop();
+    await pipeline.end();
+  },
+);
 
 test.skipIf(why !== null)(`no alert was left out${skipped}`, () => {
   expect(watch.unseen).toEqual([]);

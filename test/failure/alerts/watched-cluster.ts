@@ -121,7 +121,11 @@ export class WatchedCluster {
     return this.post(`/v1/batches/${id}/cancel`, {});
   }
 
-  async #start(service: "coordinator" | "gateway" | "shard-worker", flags: readonly string[], options: SpawnOptions = {}) {
+  async #start(
+    service: "coordinator" | "gateway" | "shard-worker",
+    flags: readonly string[],
+    options: SpawnOptions = {},
+  ) {
     const spawned = await spawnService(service, flags, { env: this.#env, ...options });
     this.#running.push(spawned);
     return spawned;

@@ -207,7 +207,8 @@ describe("a token of metrics", () => {
     const token = "m".repeat(32);
     const ask = await withToken(token);
     expect(await ask("/metrics", `Bearer ${token}`)).toBe(200);
-    for (const wrong of [undefined, `Bearer ${token}m`, `Basic ${token}`]) expect(await ask("/metrics", wrong)).toBe(403);
+    for (const wrong of [undefined, `Bearer ${token}m`, `Basic ${token}`])
+      expect(await ask("/metrics", wrong)).toBe(403);
     expect(await ask("/status", `Bearer ${token}`)).toBe(403);
   });
 

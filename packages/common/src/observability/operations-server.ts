@@ -65,7 +65,9 @@ export class OperationsServer {
     security.checkExposure(host);
     const metricsToken = metricsTokenFile === undefined ? null : readSecret(metricsTokenFile);
     const { server, unwatch } = createFor(security, async (request, response) => {
-      const { code, type, body } = await answer(request, { ...options, metricsToken }).catch(() => json(500, { error: "internal" }));
+      const { code, type, body } = await answer(request, { ...options, metricsToken }).catch(() =>
+        json(500, { error: "internal" }),
+      );
       response.writeHead(code, { "content-type": type, "cache-control": "no-store" }).end(body);
     });
     keepToConnections(server, MOST_CONNECTIONS);
