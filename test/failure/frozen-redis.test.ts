@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ApiKeyStore, newApiKey, openRedis } from "@rhone/common";
-import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import { freePort } from "../cluster/prometheus.js";
 import { type SpawnedService, spawnService } from "../cluster/spawn-service.js";
 
@@ -32,7 +32,8 @@ beforeAll(async () => {
   const port = await freePort();
   redis = spawn("redis-server", ["--port", `${port}`, "--save", "", "--dir", folder], { stdio: "ignore" });
   const redisUrl = `redis://127.0.0.1:${port}`;
-  const connection = await openRedis({ url: redisUrl, name: "test", waits: true, onError: () => {} });
+  const connect = () => openRedis({ url: redisUrl, name: "test", waits: true, onError: () => {} });
+  const connection = await vi.waitFor(connect, PATIENCE);
   for (const each of [known, unknown]) if (each !== undefined) await new ApiKeyStore(connection).add(each.key);
   connection.disconnect();
   writeFileSync(join(folder, "secret"), "s".repeat(43), { mode: 0o600 });
@@ -88,6 +89,7 @@ test.skipIf(!hasRedisServer)("nobody who only looks waits for it, and all are to
   expect(codesOf(before.answers, 503)).toEqual(["/ready"]); // there is no coordinator
 
   redis.kill("SIGSTOP");
+  await expect.poll(problems, PATIENCE).toBeGreaterThan(0); // by now nobody has an answer of before
   const { answers, tookMs } = await look(unknown);
   expect(tookMs).toBeLessThan(SOON_MS);
   expect(codesOf(answers, 200)).toEqual(["/health", "/metrics"]);
