@@ -126,6 +126,11 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | quote }}
 {{- fail "keda.enabled: set keda.serverAddress to Prometheus' URL." -}}
 {{- end -}}
 {{- end -}}
+{{- with .Values.networkPolicy -}}
+{{- if and .enabled .clients (not .prometheus) $.Values.monitoring.monitors.enabled -}}
+{{- fail "networkPolicy.clients leaves out Prometheus, which reads metrics at the gateways' port: set networkPolicy.prometheus." -}}
+{{- end -}}
+{{- end -}}
 {{- if and .Values.tracing.clientCertificate (not .Values.tracing.tlsSecret) -}}
 {{- fail "tracing.clientCertificate: set tracing.tlsSecret to a Secret with ca.crt, tls.crt and tls.key." -}}
 {{- end -}}
