@@ -9,7 +9,7 @@ import type { Readers } from "../readers.js";
 export interface LiveUse {
   readonly feed: Pick<LiveFeed, "follow" | "hello" | "tick">;
   readonly liveReaders: Readers;
-  readonly models: Pick<ServedModels, "names">;
+  readonly models: Pick<ServedModels, "namesAmong">;
   /** null: no API keys are required. */
   readonly keyRing: unknown;
   /** Where machines join; undefined: not known. */
@@ -36,7 +36,7 @@ export function live(app: FastifyInstance, uses: LiveUse): void {
     const reader = await readerOf(request);
     if (request.method === "HEAD") return reply.headers(SSE_HEADERS).send();
     return uses.liveReaders.admit({ stream: "/status/stream", owner: reader.owner }, async () => {
-      const models = uses.models.names;
+      const models = uses.models.namesAmong([]);
       const { hello, at } = uses.feed.hello(reader);
       const { owner: name, seesInside, isAdmin } = reader;
       const joinAddress = (seesInside && uses.joinAddress) || null;
