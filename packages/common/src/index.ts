@@ -59,6 +59,7 @@ export { clipped } from "./errors/clipped.js";
 export { ERROR_TABLE, type ErrorCode, isErrorCode, parseErrorCode } from "./errors/error-table.js";
 export { explainRefusal } from "./errors/explain-refusal.js";
 export { RhoneError, toRhoneError } from "./errors/rhone-error.js";
+export { formatBytes } from "./format-bytes.js";
 export { advertisedHost } from "./grpc/advertised-host.js";
 export { type ChannelSettings, GrpcServer, openChannel, type Services } from "./grpc/channel.js";
 export { fromGrpcError, toGrpcStatus } from "./grpc/error-status.js";
@@ -86,6 +87,7 @@ export {
   type WorkerMessage,
   weightsService,
 } from "./grpc/services.js";
+export { LANES, type Lane } from "./lane.js";
 export { Condition } from "./lifecycle/condition.js";
 export {
   type Announcement,
@@ -104,9 +106,9 @@ export { beginPulse, type Pulse, watchPulse } from "./lifecycle/pulse.js";
 export { crash, Shutdown } from "./lifecycle/run-service.js";
 export { serviceEnvironment } from "./lifecycle/service-environment.js";
 export { readSettings, serviceMain } from "./lifecycle/service-main.js";
-export { MemoryClaim, unclaimedMemory } from "./machine/memory-claims.js";
+export { describePart, MemoryClaim, type UnclaimedMemory, unclaimedMemory } from "./machine/memory-claims.js";
 export { mostOpenFiles } from "./machine/open-files.js";
-export { availableCores, availableMemory } from "./machine/this-machine.js";
+export { type AvailableMemory, availableCores } from "./machine/this-machine.js";
 export { makeFolder } from "./make-folder.js";
 export { askOperations, type OperationsAnswer } from "./observability/ask-operations.js";
 export { explainBindError, type ListenAddress, listenOrExplain } from "./observability/listen.js";
@@ -137,7 +139,13 @@ export {
   type SamplingSettings,
   tokenIdsSchema,
 } from "./queue/generation-job.js";
-export { type OpenRedisOptions, openRedis, redisFileSettings, redisUnavailable } from "./queue/open-redis.js";
+export {
+  type OpenRedisOptions,
+  openRedis,
+  redisFileSettings,
+  redisUnavailable,
+  withinLook,
+} from "./queue/open-redis.js";
 export { biasBytes, packBias, unpackBias } from "./queue/packed-bias.js";
 export { LogprobList, scoreBytes, type TokenLogprob } from "./queue/packed-logprobs.js";
 export {
@@ -186,16 +194,22 @@ export { endTurn, leaveQueue, type QueuedJob, takeTurn } from "./queue/turns.js"
 export { endRevoked } from "./security/end-revoked.js";
 export { nameOf, type Peer, ROLES, type Role } from "./security/peer.js";
 export {
+  bearerOf,
   type Expected,
   isSecret,
   openSecurity,
   peerOf,
-  readClusterSecret,
+  readSecret,
   requirePeer,
   SECRET_HEADER,
   type Security,
 } from "./security/security.js";
-export { isLoopback, type SecurityConfig, securitySettings } from "./security/security-settings.js";
+export {
+  isLoopback,
+  metricsTokenFileSetting,
+  type SecurityConfig,
+  securitySettings,
+} from "./security/security-settings.js";
 export { simulatedDraw, simulatedToken, simulatedTokens } from "./simulation/simulated-token.js";
 export { parseSimulation, SIMULATION_SYNTAX, type Simulation, simulationSchema } from "./simulation/simulation.js";
 export { ComputeThread, type TimeLimit } from "./threads/compute-thread.js";

@@ -9,6 +9,7 @@ import {
   kernelsSetting,
   kvTypeSchema,
   logLevelSetting,
+  metricsTokenFileSetting,
   portSchema,
   type Settings,
   securitySettings,
@@ -52,6 +53,11 @@ export const shardWorkerSettings = {
     schema: count(1).optional(),
     doc: "Bytes for weights and K/V pages; set it where workers that start at once share a machine.",
     defaultText: "90 % of what is free at start, within the limits of control groups",
+  },
+  memoryFrom: {
+    env: "RHONE_MEMORY_FROM",
+    schema: text.default("set by --memory"),
+    doc: "Where --memory comes from, in words, for status and log; `rhone up` sets it.",
   },
   device: {
     env: "RHONE_DEVICE",
@@ -115,6 +121,7 @@ export const shardWorkerSettings = {
       "The coordinator needs --simulated true.",
   },
   ...securitySettings,
+  metricsTokenFile: metricsTokenFileSetting,
   hungAfter: hungAfterSetting,
   logLevel: logLevelSetting,
   ggmlDir: ggmlDirSetting,

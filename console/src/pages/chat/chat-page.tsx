@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Icon } from "../../parts/icon.tsx";
 import { ask, clear, isAnswering, stop, turns } from "./conversation.ts";
+import { openCalls } from "./messages.ts";
 import { SettingsPanel } from "./settings-panel.tsx";
 import { AnswerTurn, QuestionTurn } from "./turns.tsx";
 
@@ -53,6 +54,7 @@ export function ChatPage() {
 function Composer() {
   const [text, setText] = useState("");
   const isBusy = isAnswering();
+  const called = [...new Set(openCalls(turns.value).map(({ name }) => name))].join(" and ");
   const send = (event: Event) => {
     event.preventDefault();
     if (text.trim() === "" || isBusy) return;
@@ -68,7 +70,7 @@ function Composer() {
         <span class="unseen">Message</span>
         <textarea
           rows={2}
-          placeholder="Message; Enter sends, Shift+Enter begins a line"
+          placeholder={`${called === "" ? "Message" : `What ${called} returns`}; Enter sends, Shift+Enter begins a line`}
           value={text}
           onInput={({ currentTarget }) => setText(currentTarget.value)}
           onKeyDown={typed}

@@ -2,6 +2,7 @@ import { signal } from "@preact/signals";
 import { problemOf } from "../../api/ask.ts";
 import { type Answer, extended, type Turn } from "./answer.ts";
 import { AnswerStream } from "./answer-stream.ts";
+import { messagesOf } from "./messages.ts";
 import { requestFields, settings } from "./settings.ts";
 
 /** Chunks that come within this time are shown together. */
@@ -62,7 +63,7 @@ async function answer(): Promise<void> {
   let shownAt = startedAt;
   let stream: AnswerStream | undefined;
   try {
-    stream = new AnswerStream({ messages: messagesOf(asked), ...requestFields() });
+    stream = new AnswerStream({ messages: messagesOf(asked, settings.system.value.trim()), ...requestFields() });
     running = stream;
     for await (const piece of stream.pieces()) {
       current = extended(current, piece, performance.now() - startedAt);
@@ -79,20 +80,4 @@ async function answer(): Promise<void> {
   }
   show();
   if (running === stream) running = undefined;
-}
-
-/** The conversation as the API takes it. An answer that failed before it said anything is left out. */
-function messagesOf(said: readonly Turn[]): readonly object[] {
-  const system = settings.system.value.trim();
-  return [
-    ...(system === "" ? [] : [{ role: "system", content: system }]),
-    ...said.flatMap((turn) => {
-      if (turn.role === "user") return [{ role: "user", content: turn.text }];
-      if (turn.text === "" && turn.calls.length === 0) return [];
-      const calls = turn.calls.map(({ id, name, arguments: text }) => {
-        return { id, type: "function", function: { name, arguments: text } };
-      });
-      return [{ role: "assistant", content: turn.text, ...(calls.length > 0 && { tool_calls: calls }) }];
-    }),
-  ];
 }

@@ -32,6 +32,19 @@ const found = async (models: ServedModels, asked?: string) => {
   return [text.name, ...coordinators.map(({ coordinator }) => coordinator)];
 };
 
+it("a request that is to be computed waits for Redis, one that looks does not", async () => {
+  const asked: unknown[] = [];
+  const coordinators: ConstructorParameters<typeof ServedModels>[1]["coordinators"] = async (options) => {
+    asked.push(options);
+    return [serving("1", "a")];
+  };
+  const models = new ServedModels([model("a")], { coordinators });
+  await models.find("a");
+  await models.all();
+  await models.findReady("a", "");
+  expect(asked).toEqual([undefined, undefined, { patient: true }]);
+});
+
 describe("the model of a request", () => {
   const coordinators = [serving("1", "b"), serving("2", "a"), serving("3", "other", "b"), serving("4", "foreign")];
   const models = served(["a", "b"], coordinators, ["small"]);
@@ -194,4 +207,11 @@ describe("a request for a model whose pipeline is away", () => {
     await vi.advanceTimersByTimeAsync(2000);
     await Promise.all([...many, ...few]);
   });
+});
+
+it("names each model as its coordinators do, and as the gateway does where there are none", () => {
+  const models = served(["a", "b"], [], ["small"]);
+  expect(models.namesAmong([])).toEqual(["a", "b"]);
+  const coordinators = [serving("1", "other", "b"), serving("2", "foreign"), serving("3", "other", "b")];
+  expect(models.namesAmong(coordinators)).toEqual(["other", "foreign", "a"]);
 });
