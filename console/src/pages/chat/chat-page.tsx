@@ -1,6 +1,8 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Icon } from "../../parts/icon.tsx";
-import { ask, clear, isAnswering, stop, turns } from "./conversation.ts";
+import type { Turn } from "./answer.ts";
+import { ResultsForm, ResultsTurn } from "./calls.tsx";
+import { ask, clear, giveResults, isAnswering, stop, turns } from "./conversation.ts";
 import { SettingsPanel } from "./settings-panel.tsx";
 import { AnswerTurn, QuestionTurn } from "./turns.tsx";
 
@@ -30,13 +32,10 @@ export function ChatPage() {
               Ask something. Answers run on through the loss of a worker, or a restart of the gateway.
             </p>
           )}
-          {said.map((turn) =>
-            turn.role === "user" ? (
-              <QuestionTurn key={turn.id} question={turn} />
-            ) : (
-              <AnswerTurn key={turn.id} answer={turn} />
-            ),
-          )}
+          {said.map((turn) => (
+            <Said key={turn.id} turn={turn} />
+          ))}
+          <Wanted last={said.at(-1)} />
         </div>
         <Composer />
       </section>
@@ -48,6 +47,18 @@ export function ChatPage() {
       </details>
     </div>
   );
+}
+
+function Said({ turn }: { readonly turn: Turn }) {
+  if (turn.role === "user") return <QuestionTurn question={turn} />;
+  return turn.role === "tool" ? <ResultsTurn results={turn} /> : <AnswerTurn answer={turn} />;
+}
+
+/** A form for the results of the calls with which the conversation ends, if it does. */
+function Wanted({ last }: { readonly last: Turn | undefined }) {
+  if (last?.role !== "assistant" || last.state !== "ended" || last.calls.length === 0) return null;
+  const asked = last.calls.map(({ id, name }) => ({ callId: id, name, text: "" }));
+  return <ResultsForm key={last.id} asked={asked} onGiven={giveResults} />;
 }
 
 function Composer() {

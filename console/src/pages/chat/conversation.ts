@@ -1,7 +1,8 @@
 import { signal } from "@preact/signals";
 import { problemOf } from "../../api/ask.ts";
-import { type Answer, extended, type Turn } from "./answer.ts";
+import { type Answer, extended, type ToolResult, type Turn } from "./answer.ts";
 import { AnswerStream } from "./answer-stream.ts";
+import { messagesOf } from "./messages.ts";
 import { requestFields, settings } from "./settings.ts";
 
 /** Chunks that come within this time are shown together. */
@@ -23,20 +24,34 @@ export function ask(text: string): void {
   void answer();
 }
 
+/** Goes on with what the calls of the last answer returned. */
+export function giveResults(results: readonly ToolResult[]): void {
+  turns.value = [...turns.value, { role: "tool", id: nextId++, results }];
+  void answer();
+}
+
 /** Asks again what an answer answers, and drops what came after it. */
 export function regenerate(answerId: number): void {
-  turns.value = turns.value.slice(
-    0,
-    turns.value.findIndex(({ id }) => id === answerId),
-  );
+  cut(answerId);
   void answer();
 }
 
 /** Asks something else in a question's place, and drops what came after it. */
 export function edit(questionId: number, text: string): void {
-  const at = turns.value.findIndex(({ id }) => id === questionId);
-  turns.value = turns.value.slice(0, at);
+  cut(questionId);
   ask(text);
+}
+
+/** Gives other results in the place of some, and drops what came after them. */
+export function editResults(resultsId: number, results: readonly ToolResult[]): void {
+  cut(resultsId);
+  giveResults(results);
+}
+
+/** Drops a turn and all after it. */
+function cut(turnId: number): void {
+  const at = turns.value.findIndex(({ id }) => id === turnId);
+  turns.value = turns.value.slice(0, at);
 }
 
 export function stop(): void {
@@ -62,7 +77,8 @@ async function answer(): Promise<void> {
   let shownAt = startedAt;
   let stream: AnswerStream | undefined;
   try {
-    stream = new AnswerStream({ messages: messagesOf(asked), ...requestFields() });
+    const messages = messagesOf(settings.system.value.trim(), asked);
+    stream = new AnswerStream({ messages, ...requestFields(asked.at(-1)?.role === "user") });
     running = stream;
     for await (const piece of stream.pieces()) {
       current = extended(current, piece, performance.now() - startedAt);
@@ -79,20 +95,4 @@ async function answer(): Promise<void> {
   }
   show();
   if (running === stream) running = undefined;
-}
-
-/** The conversation as the API takes it. An answer that failed before it said anything is left out. */
-function messagesOf(said: readonly Turn[]): readonly object[] {
-  const system = settings.system.value.trim();
-  return [
-    ...(system === "" ? [] : [{ role: "system", content: system }]),
-    ...said.flatMap((turn) => {
-      if (turn.role === "user") return [{ role: "user", content: turn.text }];
-      if (turn.text === "" && turn.calls.length === 0) return [];
-      const calls = turn.calls.map(({ id, name, arguments: text }) => {
-        return { id, type: "function", function: { name, arguments: text } };
-      });
-      return [{ role: "assistant", content: turn.text, ...(calls.length > 0 && { tool_calls: calls }) }];
-    }),
-  ];
 }
