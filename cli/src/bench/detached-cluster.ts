@@ -10,7 +10,7 @@ import { type DataDir, dataDirAt } from "../data-dir.js";
 import type { ClusterOptions } from "../launch/cluster-options.js";
 import { CLI_ENTRY } from "../processes/entry-points.js";
 import { steadyPort } from "../processes/ports.js";
-import { isAlive, signalProcess, untilGone } from "../processes/process-identity.js";
+import { isAlive, isStopped, signalProcess, untilGone } from "../processes/process-identity.js";
 import type { StopSignals } from "../processes/stop-signals.js";
 import { afterDeath } from "./after-death.js";
 import { RecordedCluster } from "./local-cluster.js";
@@ -106,6 +106,10 @@ class DetachedCluster implements BreakableCluster {
 
   isAlive(process: ClusterProcess): boolean {
     return isAlive(process);
+  }
+
+  isStopped(process: ClusterProcess): boolean {
+    return isStopped(process);
   }
 
   signal(process: ClusterProcess, signal: NodeJS.Signals): boolean {

@@ -9,7 +9,7 @@ import { aliveProcesses, readClusterRecord } from "../cluster/cluster-record.js"
 import { type DataDir, dataDirAt } from "../data-dir.js";
 import type { ClusterOptions } from "../launch/cluster-options.js";
 import { CLI_ENTRY } from "../processes/entry-points.js";
-import { isAlive, signalProcess } from "../processes/process-identity.js";
+import { isAlive, isStopped, signalProcess } from "../processes/process-identity.js";
 import { afterDeath } from "./after-death.js";
 import type { DetachedRequest } from "./detached-cluster.js";
 import { flagOf } from "./flag-of.js";
@@ -135,6 +135,10 @@ class HostsCluster implements BreakableCluster {
 
   isAlive(process: ClusterProcess): boolean {
     return isAlive(process);
+  }
+
+  isStopped(process: ClusterProcess): boolean {
+    return isStopped(process);
   }
 
   signal(process: ClusterProcess, signal: NodeJS.Signals): boolean {

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { expect, onTestFinished, test } from "vitest";
-import { endProcesses, identifyProcess, isAlive, signalProcess, untilGone } from "./process-identity.js";
+import { endProcesses, identifyProcess, isAlive, isStopped, signalProcess, untilGone } from "./process-identity.js";
 
 test("this process is alive, another start under its number is not", () => {
   const self = identifyProcess(process.pid);
@@ -47,6 +47,17 @@ test("a stopped process is woken to end in order", async () => {
   child.kill("SIGSTOP");
   await endProcesses([identity]);
   expect(await exit).toEqual([3, null]);
+});
+
+test("a process is stopped until it is woken, and a later one with its number is not it", async () => {
+  const { child, identity } = await childThat("");
+  expect(isStopped(identity)).toBe(false);
+  child.kill("SIGSTOP");
+  await expect.poll(() => isStopped(identity)).toBe(true);
+  expect(isStopped({ ...identity, startedAt: `${identity.startedAt}0` })).toBe(false);
+  child.kill("SIGCONT");
+  await expect.poll(() => isStopped(identity)).toBe(false);
+  expect(isAlive(identity)).toBe(true);
 });
 
 test("waiting for a process ends at its deadline", async () => {

@@ -11,12 +11,18 @@ export interface ProcessIdentity {
 
 /** The living process that has this number now, or null. A zombie is not alive. */
 export function identifyProcess(pid: number): ProcessIdentity | null {
-  const startedAt = process.platform === "linux" ? startOnLinux(pid) : startByPs(pid);
-  return startedAt === null ? null : { pid, startedAt };
+  const found = look(pid);
+  return found === null ? null : { pid, startedAt: found.startedAt };
 }
 
 export function isAlive({ pid, startedAt }: ProcessIdentity): boolean {
   return identifyProcess(pid)?.startedAt === startedAt;
+}
+
+/** Alive, and stopped by a signal: it does nothing until SIGCONT. */
+export function isStopped({ pid, startedAt }: ProcessIdentity): boolean {
+  const found = look(pid);
+  return found?.startedAt === startedAt && found.state === "T";
 }
 
 /** Signals this process, never a later one with its number; false when it is gone. */
@@ -55,24 +61,35 @@ export async function untilGone(processes: readonly ProcessIdentity[], deadlineM
   return true;
 }
 
+interface Look {
+  /** A letter, as ps(1) writes it. */
+  readonly state: string;
+  readonly startedAt: string;
+}
+
+function look(pid: number): Look | null {
+  const found = process.platform === "linux" ? lookOnLinux(pid) : lookByPs(pid);
+  return found === null || found.state === "Z" || found.state === "X" ? null : found;
+}
+
 /** "boot id:clock ticks since boot", from the 22nd field of /proc/PID/stat; the 2nd may hold blanks and brackets. */
-function startOnLinux(pid: number): string | null {
+function lookOnLinux(pid: number): Look | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     const [state, ticks] = [fields[0], fields[19]];
-    if (state === "Z" || state === "X" || ticks === undefined) return null;
-    return `${readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim()}:${ticks}`;
+    if (state === undefined || ticks === undefined) return null;
+    return { state, startedAt: `${readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim()}:${ticks}` };
   } catch {
     return null;
   }
 }
 
-function startByPs(pid: number): string | null {
+function lookByPs(pid: number): Look | null {
   try {
     const options = { encoding: "utf8", env: { LC_ALL: "C", PATH: "/bin:/usr/bin" }, stdio: "pipe" } as const;
     const line = execFileSync("ps", ["-o", "stat=,lstart=", "-p", String(pid)], options).trim();
-    return line === "" || line.startsWith("Z") ? null : line.slice(line.indexOf(" ")).trim();
+    return line === "" ? null : { state: line.slice(0, 1), startedAt: line.slice(line.indexOf(" ")).trim() };
   } catch {
     return null;
   }

@@ -17,7 +17,7 @@ export type FaultKind = (typeof FAULT_KINDS)[number];
 /** What is done to whom; processes by their names. */
 export type Deed =
   | { readonly act: "kill"; readonly process: string }
-  /** SIGSTOP; it is woken after `stopMs`, unless it was killed meanwhile. */
+  /** SIGSTOP; it is woken after `stopMs`, unless somebody else wakes or kills it before. */
   | { readonly act: "stop"; readonly process: string; readonly stopMs: number }
   /** `share`: which of the connections that there are then, 0 the first, 1 behind the last. */
   | { readonly act: "reset"; readonly share: number }

@@ -30,6 +30,8 @@ export interface LocalCluster {
 /** One whose processes may be stopped and killed: a supervisor in the background starts them. */
 export interface BreakableCluster extends LocalCluster {
   isAlive(process: ClusterProcess): boolean;
+  /** By SIGSTOP, and nobody has woken it. */
+  isStopped(process: ClusterProcess): boolean;
   /** Signals this process, never a later one with its number; false when it is gone. */
   signal(process: ClusterProcess, signal: NodeJS.Signals): boolean;
   /** Starts a supervisor again after it was killed, which starts the others; resolves when the cluster is ready. */

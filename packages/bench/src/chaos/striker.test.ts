@@ -6,6 +6,7 @@ import { NotBack, Striker } from "./striker.js";
 function fakeCluster(names: readonly string[]) {
   const alive: ClusterProcess[] = names.map((name, index) => ({ name, pid: index + 1, startedAt: "0" }));
   const signals: string[] = [];
+  const stopped = new Set<ClusterProcess>();
   const done = (what: string) => {
     signals.push(what);
     return () => void signals.push(`end of ${what}`);
@@ -19,10 +20,12 @@ function fakeCluster(names: readonly string[]) {
     folder: "/nowhere",
     processes: async () => [...alive],
     isAlive: (process) => alive.includes(process),
+    isStopped: (process) => alive.includes(process) && stopped.has(process),
     signal(process, signal) {
       if (!alive.includes(process)) return false;
       signals.push(`${signal} ${process.name}`);
       if (signal === "SIGKILL") remove(process);
+      if (signal === "SIGSTOP") stopped.add(process);
       return true;
     },
     status: async () => [],
@@ -36,7 +39,7 @@ function fakeCluster(names: readonly string[]) {
   const interrupt = new AbortController();
   const striker = new Striker({ cluster, signal: interrupt.signal, returnMs: 100 });
   onTestFinished(() => striker.close());
-  return { striker, signals, alive, interrupt, remove };
+  return { striker, signals, alive, stopped, interrupt, remove };
 }
 
 const kill = (process: string, number = 1) => ({ number, pauseMs: 0, deed: { act: "kill", process } as const });
@@ -88,6 +91,15 @@ test("one that was killed meanwhile was stopped until then, and no later one is 
   alive.push({ name: "gateway", pid: 1, startedAt: "1" });
   await striker.settled();
   expect(signals).toEqual(["SIGSTOP gateway"]);
+  expect((striker.struck[0]?.until ?? at) - at).toBeLessThan(30_000);
+});
+
+test("one that its supervisor has woken was stopped until then", async () => {
+  const { striker, signals, stopped } = fakeCluster(["gateway"]);
+  const { at } = await striker.strike(stop("gateway", 60_000));
+  stopped.clear();
+  await striker.settled();
+  expect(signals).toEqual(["SIGSTOP gateway", "SIGCONT gateway"]);
   expect((striker.struck[0]?.until ?? at) - at).toBeLessThan(30_000);
 });
 

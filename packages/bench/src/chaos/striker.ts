@@ -88,7 +88,8 @@ export class Striker {
       this.#cluster.signal(process, "SIGSTOP");
       const fault = note(process.name, deed.stopMs);
       const undo = () => this.#cluster.signal(process, "SIGCONT");
-      this.#last(fault, { isOver: () => !this.#cluster.isAlive(process), undo });
+      // Its supervisor may wake it, or kill it.
+      this.#last(fault, { isOver: () => !this.#cluster.isStopped(process), undo });
       return fault;
     }
     this.#cluster.signal(process, "SIGKILL");
@@ -103,7 +104,7 @@ export class Striker {
     await this.settled();
   }
 
-  /** Resolves when all that lasts was undone in its time: stopped processes are awake, or gone. */
+  /** Resolves when all that lasts is undone, in its time or by others: stopped processes are awake, or gone. */
   async settled(): Promise<void> {
     await Promise.all(this.#lasting);
   }
@@ -127,9 +128,8 @@ export class Striker {
   }
 
   async #untilUndone(fault: StruckFault, { isOver, undo }: Lasting): Promise<void> {
-    while (performance.now() < fault.until && !isOver() && !this.#signal.aborted) {
-      await sleep(POLL_MS, undefined, { signal: this.#signal }).catch(() => {});
-    }
+    do await sleep(Math.min(POLL_MS, fault.until - fault.at), undefined, { signal: this.#signal }).catch(() => {});
+    while (performance.now() < fault.until && !isOver() && !this.#signal.aborted);
     undo();
     const place = this.#struck.indexOf(fault);
     this.#struck[place] = { ...fault, until: performance.now() };

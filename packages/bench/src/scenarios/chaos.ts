@@ -19,7 +19,7 @@ const options = {
   seed: count("seed of the faults, their moments and the requests", 1, 0),
   kinds: names("kinds of faults to make; stop: SIGSTOP of any process", FAULT_KINDS),
   pauseMs: range("ms between two faults", [500, 8000]),
-  stopMs: range("ms that a stopped process is stopped", [5000, 60_000]),
+  stopMs: range("ms that a stopped process stays so, if nobody wakes it", [5000, 60_000]),
   partMs: range("ms that a partition lasts, or a cable is pulled", [1000, 30_000]),
   hosts: flag("spread the cluster over hosts of their own (network namespaces): Redis, the coordinator, each worker"),
   apart: flag("wait before each fault until every stream has gone on after the one before"),
