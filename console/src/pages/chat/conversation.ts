@@ -77,7 +77,7 @@ async function answer(): Promise<void> {
   let shownAt = startedAt;
   let stream: AnswerStream | undefined;
   try {
-    const messages = messagesOf(settings.system.value.trim(), asked);
+    const messages = messagesOf(asked, settings.system.value.trim());
     stream = new AnswerStream({ messages, ...requestFields(asked.at(-1)?.role === "user") });
     running = stream;
     for await (const piece of stream.pieces()) {

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import type { Answer, Turn } from "./answer.ts";
-import { messagesOf } from "./messages.ts";
+import { messagesOf, openCalls } from "./messages.ts";
 
 const answer = (changes: Partial<Answer>): Answer => ({
   ...{ role: "assistant", id: 2, text: "", scored: [], calls: [], state: "ended", problem: "", finish: "" },
@@ -15,12 +15,16 @@ it("are the system prompt, if there is one, and what was said", () => {
     { role: "user", content: "Warm?" },
     { role: "assistant", content: "Yes." },
   ];
-  expect(messagesOf("", said)).toEqual(spoken);
-  expect(messagesOf("Be brief", said)).toEqual([{ role: "system", content: "Be brief" }, ...spoken]);
+  expect(messagesOf(said, "")).toEqual(spoken);
+  expect(messagesOf(said, "Be brief")).toEqual([{ role: "system", content: "Be brief" }, ...spoken]);
 });
 
-it("leave an answer out that failed before it said anything", () => {
-  expect(messagesOf("", [question, answer({ state: "failed" })])).toEqual([{ role: "user", content: "Warm?" }]);
+it("leave out calls that broke off, and an answer that says nothing else", () => {
+  const calls = [{ index: 0, id: "a", name: "look", arguments: '{"ci' }];
+  for (const silent of [answer({ state: "failed" }), answer({ state: "stopped", calls })]) {
+    expect(messagesOf([question, silent], "")).toEqual([{ role: "user", content: "Warm?" }]);
+    expect(openCalls([question, silent])).toEqual([]);
+  }
 });
 
 it("carry each result with the id of its call", () => {
@@ -33,7 +37,11 @@ it("carry each result with the id of its call", () => {
     ],
   };
   const calls = [call(0, "a", '{"city":1}'), call(1, "b", '{"city":2}')];
-  expect(messagesOf("", [question, answer({ calls }), results]).slice(1)).toEqual([
+  const called = answer({ calls });
+  expect(openCalls([question, called])).toEqual(calls);
+  expect(openCalls([question, { ...called, state: "streaming" }])).toEqual([]);
+  expect(openCalls([question, called, results])).toEqual([]);
+  expect(messagesOf([question, called, results], "").slice(1)).toEqual([
     {
       ...{ role: "assistant", content: "" },
       tool_calls: [
