@@ -58,6 +58,15 @@ describe("planFaults", () => {
     }
   });
 
+  it("ends processes more often where faults take their time, and waits no longer for it", () => {
+    const hurried = { ...order, pauseMs: [100, 100], kinds: ["coordinator", "link"] } as const;
+    const kills = (faults: readonly Fault[]): number => faults.filter(({ deed }) => deed.act === "kill").length;
+    const slow = planFaults({ ...hurried, eachMs: 20_000 });
+    expect(kills(planFaults(hurried))).toBeLessThanOrEqual(3);
+    expect(kills(slow)).toBeGreaterThan(100);
+    expect(slow.every(({ pauseMs }) => pauseMs === 100)).toBe(true);
+  });
+
   it("parts every two hosts, both ways and one way, and pulls cables, where there are hosts", () => {
     const hosts = ["redis", "front", "worker-2"];
     const faults = planFaults({ ...order, hosts, kinds: ["part", "cable"] });

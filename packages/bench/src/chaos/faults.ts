@@ -51,6 +51,8 @@ export interface FaultOrder extends FaultTargets {
   readonly faults: number;
   readonly kinds: readonly FaultKind[];
   readonly pauseMs: Range;
+  /** What a fault takes beside its pause, at least: with `--apart` the time until all streams have gone on. */
+  readonly eachMs?: number;
   readonly stopMs: Range;
   /** Of partitions, and of cables that are pulled. */
   readonly partMs: Range;
@@ -68,7 +70,7 @@ const WITHIN_MS = 60_000;
 
 /** The faults of a seed: the same order gives the same list. Throws RangeError when no kind has a process. */
 export function planFaults(order: FaultOrder): readonly Fault[] {
-  const { seed, faults, kinds, pauseMs, stopMs, partMs, processes } = order;
+  const { seed, faults, kinds, pauseMs, eachMs = 0, stopMs, partMs, processes } = order;
   const dice = diceOf(seed);
   const targets = new Map(kinds.map((kind) => [kind, targetsOf(kind, order)]));
   if ([...targets.values()].every(({ length }) => length === 0)) throw new RangeError("No kind of fault has a process");
@@ -87,7 +89,9 @@ export function planFaults(order: FaultOrder): readonly Fault[] {
     const drawn = { share: dice(), stopMs: Math.round(between(dice, stopMs)) };
     const deed = deedOf(kind, target, kind === "part" || kind === "cable" ? { ...drawn, forMs: forMs() } : drawn);
     ends.note(deed, atMs);
-    return { number: index + 1, pauseMs: atMs - from, deed };
+    const fault = { number: index + 1, pauseMs: atMs - from, deed };
+    atMs += eachMs;
+    return fault;
   });
 }
 

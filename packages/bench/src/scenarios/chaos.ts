@@ -81,7 +81,7 @@ async function runChaos(context: BenchContext, cluster: BreakableCluster, values
   const kinds = values.kinds.filter((kind) => !without.has(kind));
   if (kinds.length === 0)
     throw new RhoneError("INVALID_CONFIG", `No fault of --kinds can be made: ${[...without.values()][0]}.`);
-  const faults = planFaults({ ...values, ...targets, kinds });
+  const faults = planFaults({ ...values, ...targets, kinds, eachMs: values.apart ? APART_MS : 0 });
 
   const startedAt = performance.now();
   const load = new ChaosLoad({ ...asking, known, ...values });
@@ -165,6 +165,8 @@ async function makeFaults(
   return null;
 }
 
+/** With `--apart` streams go on this long after a fault, at the soonest but for a reset. */
+const APART_MS = 2000;
 /** No client waits for longer than usual. */
 const QUIET_MS = 1000;
 const WELL_DEADLINE_MS = 180_000;
