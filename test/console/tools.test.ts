@@ -67,9 +67,7 @@ describe("a conversation with tools", () => {
     const [question, answer, ...results] = asked[1]?.messages ?? [];
     expect(question).toEqual({ role: "user", content: "What is the weather in Paris?" });
     const ids = answer?.tool_calls?.map(({ id }) => id) ?? [];
-    expect(results).toEqual(
-      ids.map((id, at) => ({ role: "tool", tool_call_id: id, content: `{"celsius":${at}}` })),
-    );
+    expect(results).toEqual(ids.map((id, at) => ({ role: "tool", tool_call_id: id, content: `{"celsius":${at}}` })));
     expect(results).toHaveLength(fields.length);
     expect(await page.getByRole("alert").count()).toBe(0);
   });
