@@ -52,7 +52,7 @@ describe("a conversation with tools", () => {
     const calls = await page.getByRole("figure", { name: "Call of weather" }).count();
     expect(calls).toBeGreaterThan(0);
     expect(await form.getByRole("textbox").count()).toBe(calls);
-    expect(await form.getByRole("button").isDisabled()).toBe(true);
+    expect(await form.getByRole("button", { name: "Send" }).isDisabled()).toBe(true);
     expect(await browser.violations()).toEqual([]);
   });
 

@@ -107,7 +107,7 @@ function optionsOf(
     padding: [8, 4, 0, 0],
     scales: { x: { time: true, range: (_, min, max) => [Math.min(min, max - SPAN_S), max] }, y: { range: fromZero } },
     axes: [
-      { ...axis, grid: { show: false }, space: 70, size: 22, values: (_, at) => at.map(clock) },
+      { ...axis, grid: { show: false }, space: 70, size: 28, gap: 9, values: (_, at) => at.map(clock) },
       {
         ...{ ...axis, grid, space: 32, size: 52, gap: 4 },
         ...(whole && { incrs: WHOLE_STEPS }),

@@ -1,3 +1,4 @@
+import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { CopyButton } from "../../parts/copy.tsx";
 import { Icon } from "../../parts/icon.tsx";
@@ -21,7 +22,11 @@ export function ResultsTurn({ results: { id, results } }: { readonly results: Re
           setOpen(false);
           editResults(id, given);
         }}
-        onCancel={() => setOpen(false)}
+        beside={
+          <button type="button" onClick={() => setOpen(false)}>
+            Cancel
+          </button>
+        }
       />
     );
   }
@@ -43,12 +48,12 @@ interface ResultsFormProps {
   /** A result for each call, with the text that it begins with. */
   readonly asked: readonly ToolResult[];
   readonly onGiven: (results: readonly ToolResult[]) => void;
-  /** Absent: there is nothing to go back to. */
-  readonly onCancel?: () => void;
+  /** Another way out, in front of the button that sends. */
+  readonly beside: ComponentChildren;
 }
 
 /** Takes the result of each call, and sends them together. */
-export function ResultsForm({ asked, onGiven, onCancel }: ResultsFormProps) {
+export function ResultsForm({ asked, onGiven, beside }: ResultsFormProps) {
   const [typed, setTyped] = useState(asked);
   const set = (at: number, text: string) =>
     setTyped(typed.map((result, index) => (index === at ? { ...result, text } : result)));
@@ -72,11 +77,7 @@ export function ResultsForm({ asked, onGiven, onCancel }: ResultsFormProps) {
         </label>
       ))}
       <div class="actions">
-        {onCancel !== undefined && (
-          <button type="button" onClick={onCancel}>
-            Cancel
-          </button>
-        )}
+        {beside}
         <button type="submit" class="primary" disabled={typed.some(({ text }) => text.trim() === "")}>
           {typed.length === 1 ? "Send the result" : "Send the results"}
         </button>

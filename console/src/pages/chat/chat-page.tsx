@@ -64,8 +64,7 @@ function Next({ said }: { readonly said: readonly Turn[] }) {
   if (calls.length === 0) return <Composer />;
   return (
     <div class="composer">
-      <ResultsForm key={said.at(-1)?.id} asked={calls} onGiven={giveResults} />
-      <NewConversation />
+      <ResultsForm key={said.at(-1)?.id} asked={calls} onGiven={giveResults} beside={<NewConversation />} />
     </div>
   );
 }

@@ -64,7 +64,7 @@ export function AnswerTurn({ answer }: { readonly answer: Answer }) {
           <button type="button" class="quiet" aria-label="Regenerate" title="Regenerate" onClick={() => regenerate(id)}>
             <Icon name="again" />
           </button>
-          <CopyButton text={text} what="the answer" />
+          {text !== "" && <CopyButton text={text} what="the answer" />}
           {hasScores && (
             <button type="button" class="quiet" aria-pressed={isHot} onClick={() => setHot(!isHot)}>
               Probabilities
