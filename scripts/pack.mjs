@@ -1,6 +1,7 @@
 // Makes the package that `npx rhone` installs, after `npm run build`: its folder dist/npm and its tarball in dist/.
 // It has the layout of the repository, so that files find each other, but of our code and of most libraries only what
-// bundles contain. Packages with native files are its dependencies, locked as they are here.
+// bundles contain. Packages with native files are its dependencies, locked as they are here. It names the repository
+// that RHONE_REPOSITORY has the URL of.
 import { execFileSync } from "node:child_process";
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, posix } from "node:path";
@@ -60,6 +61,7 @@ async function bundleAll() {
 function manifest(lock) {
   const { name, version, description, license, type, engines } = readJson("package.json");
   const { optionalDependencies } = readJson("packages/ggml/package.json");
+  const { RHONE_REPOSITORY: repository } = process.env;
   const locked = (names) =>
     Object.fromEntries(names.map((each) => [each, lock.packages[`node_modules/${each}`].version]));
   return {
@@ -67,6 +69,7 @@ function manifest(lock) {
     version,
     description,
     license,
+    ...(repository !== undefined && { repository: { type: "git", url: `git+${repository}.git` } }),
     type,
     engines,
     os: ["linux", "darwin", "win32"],

@@ -24,6 +24,8 @@ export function KeyDialog({ reason }: { readonly reason: string }) {
             autocomplete="off"
             spellcheck={false}
             placeholder="rhone_sk_…"
+            pattern="\s*[!-~]+\s*"
+            title="Letters, digits and signs of ASCII, without blanks"
             value={typed}
             onInput={({ currentTarget }) => setTyped(currentTarget.value)}
           />

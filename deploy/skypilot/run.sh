@@ -12,10 +12,13 @@ data=${RHONE_HOME:-$HOME/.rhone}
 identity=$data/sky
 umask 077
 mkdir -p "$data/authority" "$identity"
+# Processes inherit no secret: what they need of these is in files.
+authority=$RHONE_AUTHORITY key=$RHONE_API_KEY
+unset RHONE_AUTHORITY RHONE_API_KEY
 
 if [ "$SKYPILOT_NODE_RANK" = 0 ]; then
-  base64 -d <<<"$RHONE_AUTHORITY" >"$data/authority/ca-key.pem"
-  printf '%s' "$RHONE_API_KEY" >"$identity/api-key"
+  base64 -d <<<"$authority" >"$data/authority/ca-key.pem"
+  printf '%s' "$key" >"$identity/api-key"
   if [ "$RHONE_MODEL" != breeze ]; then ./rhone model pull "$RHONE_MODEL"; fi
   ./rhone up --listen "$head" --host 0.0.0.0 --auth keys --model "$RHONE_MODEL" --device "${RHONE_DEVICE:-CPU}" \
     --workers 1 &
@@ -23,6 +26,8 @@ if [ "$SKYPILOT_NODE_RANK" = 0 ]; then
   trap 'kill -TERM $cluster 2>/dev/null; wait $cluster' TERM INT
   until ./rhone keys create sky --secret-file "$identity/api-key" 2>"$identity/key.log"; do
     kill -0 $cluster || { wait $cluster; exit; }
+    # Redis is not there yet, or the secret is none: the log of the machine tells which.
+    cat "$identity/key.log"
     sleep 2
   done
   cat "$identity/key.log"
@@ -30,7 +35,7 @@ if [ "$SKYPILOT_NODE_RANK" = 0 ]; then
   exit
 fi
 
-base64 -d <<<"$RHONE_AUTHORITY" >"$identity/authority.pem"
+base64 -d <<<"$authority" >"$identity/authority.pem"
 sed -n "/BEGIN CERTIFICATE/,/END CERTIFICATE/p" "$identity/authority.pem" >"$identity/authority.crt"
 ./rhone certificate --ca "$identity/authority.crt" --ca-key "$identity/authority.pem" --as worker \
   --name "node-$SKYPILOT_NODE_RANK" --life 365d --out "$identity"

@@ -1,8 +1,8 @@
 import { dashboard, heatMap, lines, number, quantiles, stacked } from "./grafana.mjs";
 
 const RATE = "[$__rate_interval]";
-/** Of the coordinator; its workers have its address as their `pipeline`. */
-const OWN = 'instance="$pipeline"';
+/** Of the coordinator, whose metrics have names of their own; its workers have the same `pipeline`. */
+const OWN = 'pipeline="$pipeline"';
 const WORKERS = 'pipeline="$pipeline", job="shard-worker"';
 
 const ofStage = (metric) => `sum by (stage) (rate(rhone_stage_${metric}_seconds_total{${OWN}}${RATE}))`;
@@ -20,8 +20,8 @@ export const pipeline = dashboard({
   variables: [
     {
       name: "pipeline",
-      label: "Coordinator",
-      query: "label_values(rhone_pipeline_ready, instance)",
+      label: "Pipeline",
+      query: "label_values(rhone_pipeline_ready, pipeline)",
       multi: false,
     },
   ],

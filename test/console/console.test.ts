@@ -216,6 +216,41 @@ describe("the console", () => {
     await expect.poll(status).toBe(401);
   });
 
+  inBrowser.each([
+    ["nests without end", ">".repeat(4000)],
+    ["would be a page", '<img src="x" onerror="alert(1)"> [a](javascript:alert(1)) ![b](https://other.example/b.png)'],
+  ])("shows an answer that %s as a text", async (_, content) => {
+    const { page } = browser;
+    await browser.go("Chat");
+    await page.getByRole("button", { name: "New conversation" }).click();
+    const chunk = JSON.stringify({ choices: [{ delta: { content }, finish_reason: "stop" }] });
+    const answered = { contentType: "text/event-stream", body: `data: ${chunk}\n\ndata: [DONE]\n\n` };
+    await page.route("**/v1/chat/completions", (route) => route.fulfill(answered), { times: 1 });
+    await page.getByLabel("Message", { exact: true }).fill("Repeat");
+    await page.keyboard.press("Enter");
+    const answer = page.getByRole("article", { name: "Answer" });
+    await answer.getByRole("button", { name: "Regenerate" }).waitFor();
+    expect(await answer.innerText()).toContain(content.slice(0, 32));
+    expect(await answer.locator("img, a:not([href^='https:'])").count()).toBe(0);
+  });
+
+  inBrowser("gives its place at the gateway up while nobody sees it, and follows again", async () => {
+    const { page } = browser;
+    const see = (hidden: boolean) =>
+      page.evaluate(
+        `Object.defineProperty(document, "hidden", { configurable: true, value: ${hidden} });
+         document.dispatchEvent(new Event("visibilitychange"));`,
+      );
+    const isStream = (request: { url(): string }) => request.url().endsWith("/status/stream");
+    const given = page.waitForEvent("requestfailed", isStream);
+    await see(true);
+    await given;
+    const asked = page.waitForEvent("request", isStream);
+    await see(false);
+    await asked;
+    await page.getByText("Live", { exact: true }).waitFor();
+  });
+
   inBrowser.each(PAGES)("%s breaks no rule of accessibility: light or dark, wide or narrow", async (name) => {
     const { page } = browser;
     await browser.go(name);
@@ -227,6 +262,14 @@ describe("the console", () => {
     expect(await browser.violations()).toEqual([]);
     expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(390);
     await page.setViewportSize({ width: 1360, height: 860 });
+  });
+
+  inBrowser("lets the page to try requests do so, under a policy of its own", async () => {
+    const { page } = browser;
+    await page.goto(`${cluster.url}/docs/`);
+    await page.locator(".opblock-summary", { hasText: "/health" }).click();
+    await page.getByRole("button", { name: "Execute" }).click();
+    await page.locator(".live-responses-table .response-col_status", { hasText: "200" }).waitFor();
   });
 
   inBrowser("complained of nothing, and asked nobody but its gateway", () => {

@@ -30,3 +30,10 @@ it("every alert has a case in which it fires and one in which it does not", () =
   const without = alerts.filter(({ name }) => cases.split(`alertname: ${name}`).length < 2);
   expect(without).toEqual([]);
 });
+
+it("the alert of one model's pipeline silences no alert of another model", () => {
+  const inhibitions = read("deploy/monitoring/alertmanager.yml").split("- source_matchers").slice(1);
+  const byModel = inhibitions.filter((text) => /RhoneNoPipelineReady[\s\S]*(Token|QueueWaitsLong)/.test(text));
+  expect(byModel).toHaveLength(1);
+  expect(byModel[0]).toContain("equal: [model_name]");
+});

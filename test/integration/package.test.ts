@@ -1,5 +1,5 @@
 import { type SpawnOptions, spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -9,6 +9,8 @@ import { type CommandResult, collect } from "../cluster/machine.js";
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "rhone-package-"));
 const dataDir = join(folder, "data");
+/** That releases are built from. */
+const REPOSITORY = "https://github.example/owner/rhone";
 const UNREACHABLE = /\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ENETUNREACH|ETIMEDOUT|ENOTCACHED)\b/;
 
 function run(command: string, args: readonly string[], options: SpawnOptions = {}): Promise<CommandResult> {
@@ -22,7 +24,8 @@ const npx = (...args: readonly string[]) => run("npx", ["--no-install", "rhone",
 let missing: string | undefined;
 
 beforeAll(async () => {
-  const packed = await run(process.execPath, [join(ROOT, "scripts/pack.mjs")]);
+  const env = { ...process.env, RHONE_REPOSITORY: REPOSITORY };
+  const packed = await run(process.execPath, [join(ROOT, "scripts/pack.mjs")], { env });
   expect(packed).toMatchObject({ code: 0 });
   writeFileSync(join(folder, "package.json"), "{}");
   const tarball = packed.stdout.trim();
@@ -32,6 +35,11 @@ beforeAll(async () => {
 }, 300_000);
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+test("the package names its repository, as npm demands of one with provenance", () => {
+  const manifest = readFileSync(join(ROOT, "dist/npm/package.json"), "utf8");
+  expect(JSON.parse(manifest).repository).toEqual({ type: "git", url: `git+${REPOSITORY}.git` });
+});
 
 test("the package, installed in an empty folder, serves a model", async (context) => {
   if (missing !== undefined) context.skip(`npm's registry is not reached: ${missing}`);

@@ -1,10 +1,14 @@
 import { signal } from "@preact/signals";
+import { keep, kept } from "./browser-storage.ts";
 
 const KEPT = "rhone.key";
 const API_KEY = /^rhone_sk_/;
 
 /** The API key, or the cluster's secret, that was typed; kept until the tab closes, and in no address. */
-export const credential = signal<string>(sessionStorage.getItem(KEPT) ?? "");
+export const credential = signal<string>(kept("sessionStorage", KEPT));
+
+/** How many times one was typed: the same one may be right by now. */
+export const typings = signal(0);
 
 /** Why a key is asked for, in the gateway's words; null: none is. */
 export const refusal = signal<string | null>(null);
@@ -12,10 +16,10 @@ export const refusal = signal<string | null>(null);
 /** Uses what was typed from now on; "" = nothing. */
 export function use(typed: string): void {
   const trimmed = typed.trim();
-  if (trimmed === "") sessionStorage.removeItem(KEPT);
-  else sessionStorage.setItem(KEPT, trimmed);
+  keep("sessionStorage", KEPT, trimmed);
   credential.value = trimmed;
   refusal.value = null;
+  typings.value++;
 }
 
 /** The header that shows it. */

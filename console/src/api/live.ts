@@ -1,6 +1,6 @@
 import { signal } from "@preact/signals";
 import type { ClusterEvent, LiveHello, LiveSample, LiveTick, RecentRequest } from "@rhone/common";
-import { credential } from "./access.ts";
+import { typings } from "./access.ts";
 import { ask, problemOf, Refused } from "./ask.ts";
 import { serverEvents } from "./server-events.ts";
 
@@ -9,6 +9,13 @@ const MOST_SAMPLES = 600;
 const MOST_EVENTS = 200;
 const MOST_REQUESTS = 200;
 const RETRY_MS = 1500;
+/** Where all places are taken: hundreds of pages that ask each second would be a load of their own. */
+const FULL_MS = 10_000;
+/**
+ * A page that nobody sees for this long follows no more: over HTTP/1.1 a browser opens six connections to a server, for
+ * all its tabs together, and the seventh page would get none for anything.
+ */
+const HIDDEN_MS = 5000;
 
 export type Link =
   | { readonly state: "connecting" | "live" }
@@ -43,12 +50,22 @@ export function follow(): void {
       const needsKey = refused instanceof Refused && refused.status === 401;
       link.value = { state: needsKey ? "refused" : "lost", problem };
       if (needsKey) return;
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      const isFull = refused instanceof Refused && refused.status === 429;
+      await new Promise((resolve) => setTimeout(resolve, isFull ? FULL_MS : RETRY_MS));
     }
   })();
 }
 
-credential.subscribe(() => follow());
+typings.subscribe(() => follow());
+
+let hiding: ReturnType<typeof setTimeout> | undefined;
+function restWhileHidden(): void {
+  clearTimeout(hiding);
+  if (document.hidden) hiding = setTimeout(() => following?.abort(), HIDDEN_MS);
+  else if (following?.signal.aborted === true) follow();
+}
+document.addEventListener("visibilitychange", restWhileHidden);
+restWhileHidden(); // it may begin behind others
 
 async function readStream(signal: AbortSignal): Promise<void> {
   const { body } = await ask("/status/stream", { signal });

@@ -1,20 +1,21 @@
 import { effect, signal } from "@preact/signals";
+import { keep, kept } from "../api/browser-storage.ts";
 
 const KEPT = "rhone.theme";
 const THEMES = ["auto", "light", "dark"] as const;
 export type Theme = (typeof THEMES)[number];
 
-const kept = localStorage.getItem(KEPT);
+const chosen = kept("localStorage", KEPT);
 
 /** "auto": as the system has it. */
-export const theme = signal<Theme>(THEMES.find((one) => one === kept) ?? "auto");
+export const theme = signal<Theme>(THEMES.find((one) => one === chosen) ?? "auto");
 
 /** Counts up when the page changes its colours. */
 export const repaint = signal(0);
 
 effect(() => {
   document.documentElement.dataset.theme = theme.value;
-  localStorage.setItem(KEPT, theme.value);
+  keep("localStorage", KEPT, theme.value);
   repaint.value = repaint.peek() + 1;
 });
 

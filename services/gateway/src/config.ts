@@ -74,6 +74,14 @@ export const gatewaySettings = {
     schema: listSchema,
     doc: "Origins whose web pages may call this gateway, separated by commas; * = any.",
   },
+  allowedHosts: {
+    env: "RHONE_ALLOWED_HOSTS",
+    schema: listSchema,
+    doc:
+      "Names by which a gateway answers that needs no API keys, besides localhost, addresses and names without a dot, " +
+      "separated by commas, such as those that a proxy passes on; * = any.",
+    defaultText: "on a loopback address none, elsewhere any",
+  },
   encodeTimeoutMs: {
     env: "RHONE_ENCODE_TIMEOUT_MS",
     schema: count(100).max(60_000).default(5_000),

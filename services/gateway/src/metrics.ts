@@ -219,7 +219,7 @@ export function createMetrics() {
     }),
     batchesOpen: new Gauge({
       name: "rhone_batches_open",
-      help: "Batches of the cluster that are not over, when this gateway last looked for one to run.",
+      help: "Batches of the cluster that are neither over nor paused, when this gateway last looked for one to run.",
       registers,
     }),
     batchOldest: new Gauge({

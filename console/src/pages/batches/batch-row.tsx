@@ -1,5 +1,6 @@
 import { useState } from "preact/hooks";
 import { problemOf } from "../../api/ask.ts";
+import { tick } from "../../api/live.ts";
 import { moment, number, span } from "../../format.ts";
 import { Icon } from "../../parts/icon.tsx";
 import { Meter } from "../../parts/meter.tsx";
@@ -74,7 +75,8 @@ export function BatchRow({ batch }: { readonly batch: Batch }) {
 function paceOf(batch: Batch): string {
   const { request_counts: counts, in_progress_at: began, completed_at: ended, expires_at, paused_at } = batch;
   if (began !== null && ended !== null) return `took ${span((ended - began) * 1000)}`;
-  const now = Date.now() / 1000;
+  // By the gateway's clock, which the batch's times are of.
+  const now = (tick.peek()?.atMs ?? Date.now()) / 1000;
   const done = counts.completed + counts.failed;
   if (isOver(batch)) return "";
   if (paused_at === undefined && began !== null && done > 0 && now > began)

@@ -13,6 +13,8 @@ export interface CheckedFile {
 
 const ENDPOINTS = ["/v1/chat/completions", "/v1/completions", "/v1/embeddings"];
 const MOST_TOLD = 100;
+/** Of a large file's beginning. */
+const SAMPLE_BYTES = 1e6;
 
 /** Looks through a file of requests before it is sent: each line has a custom_id of its own, a URL and a body. */
 export function checkLines(text: string): CheckedFile {
@@ -23,11 +25,19 @@ export function checkLines(text: string): CheckedFile {
     if (line.trim() === "") continue;
     lines++;
     const problem = problemOf(line, ids, endpoint);
-    if (typeof problem === "string") problems.push({ line: index + 1, message: problem });
-    else endpoint ||= problem.url;
+    if (typeof problem !== "string") endpoint ||= problem.url;
+    // Of a file of another kind every line is wrong: a million problems, of which nobody is told.
+    else if (problems.length < MOST_TOLD) problems.push({ line: index + 1, message: problem });
   }
   if (lines === 0) problems.push({ line: null, message: "The file has no lines." });
-  return { lines, endpoint, problems: problems.slice(0, MOST_TOLD) };
+  return { lines, endpoint, problems };
+}
+
+/** The endpoint that the first lines of a file name; "" = none does. */
+export async function endpointIn(file: Blob): Promise<string> {
+  const text = await file.slice(0, SAMPLE_BYTES).text();
+  const whole = file.size <= SAMPLE_BYTES ? text : text.slice(0, text.lastIndexOf("\n") + 1);
+  return checkLines(whole).endpoint;
 }
 
 function problemOf(line: string, ids: Set<string>, endpoint: string): string | { readonly url: string } {

@@ -5,7 +5,7 @@ import { Icon } from "../../parts/icon.tsx";
 import { Notice } from "../../parts/notice.tsx";
 import { Section } from "../../parts/section.tsx";
 import { submit } from "./batches.ts";
-import { type CheckedFile, checkLines, type FileProblem } from "./check-lines.ts";
+import { type CheckedFile, checkLines, endpointIn, type FileProblem } from "./check-lines.ts";
 
 /** Larger files are checked by the gateway alone. */
 const MOST_CHECKED = 20e6;
@@ -14,6 +14,8 @@ interface Chosen {
   readonly file: File;
   /** null: too large to be checked here. */
   readonly checked: CheckedFile | null;
+  /** Of its lines; "" = none says it. */
+  readonly endpoint: string;
 }
 
 /** Takes a file of requests, says which of its lines are wrong, and runs it. */
@@ -27,13 +29,14 @@ export function Upload() {
   const choose = async (file: File | undefined) => {
     if (file === undefined) return;
     setTold("");
-    setChosen({ file, checked: file.size > MOST_CHECKED ? null : checkLines(await file.text()) });
+    const checked = file.size > MOST_CHECKED ? null : checkLines(await file.text());
+    setChosen({ file, checked, endpoint: checked?.endpoint ?? (await endpointIn(file)) });
   };
   const send = async () => {
     if (chosen === null) return;
     setBusy(true);
     try {
-      await submit(chosen.file, chosen.checked?.endpoint || "/v1/chat/completions");
+      await submit(chosen.file, chosen.endpoint || "/v1/chat/completions");
       setChosen(null);
       if (input.current !== null) input.current.value = "";
     } catch (thrown) {
@@ -91,10 +94,12 @@ export function Upload() {
   );
 }
 
-function summaryOf({ file, checked }: Chosen): string {
-  if (checked === null) return `${number(file.size / 1e6)} MB`;
-  const lines = `${number(checked.lines)} ${checked.lines === 1 ? "line" : "lines"}`;
-  return checked.endpoint === "" ? lines : `${lines} for ${checked.endpoint}`;
+function summaryOf({ file, checked, endpoint }: Chosen): string {
+  const size =
+    checked === null
+      ? `${number(file.size / 1e6)} MB`
+      : `${number(checked.lines)} ${checked.lines === 1 ? "line" : "lines"}`;
+  return endpoint === "" ? size : `${size} for ${endpoint}`;
 }
 
 /** What is wrong with lines of a file, at most a hundred of them. */

@@ -1,9 +1,11 @@
-import { ask, askJson, Refused } from "../../api/ask.ts";
+import { ask, Refused } from "../../api/ask.ts";
 import { serverEvents } from "../../api/server-events.ts";
 
 /** Tries to go on with a stream that broke off, and the time between two. A coordinator that is lost takes seconds. */
 const MOST_TRIES = 20;
 const RETRY_MS = 1000;
+/** The next question does not wait longer for the end of the last answer. */
+const STOP_MS = 3000;
 
 export interface Scored {
   readonly token: string;
@@ -74,7 +76,8 @@ export class AnswerStream {
   /** Ends the reading at once, and the generation. */
   async stop(): Promise<void> {
     this.#stop.abort();
-    if (this.#place !== null) await askJson(this.#place, { method: "DELETE" }).catch(() => {});
+    const within = AbortSignal.timeout(STOP_MS);
+    if (this.#place !== null) await ask(this.#place, { method: "DELETE", signal: within }).catch(() => {});
   }
 
   /** The pieces as they come. Throws Refused, TypeError where the gateway stays away, and AbortError once stopped. */

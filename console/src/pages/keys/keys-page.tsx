@@ -15,6 +15,7 @@ type Listed = { readonly keys: readonly Key[] } | { readonly problem: string; re
 export function KeysPage() {
   const [listed, setListed] = useState<Listed | null>(null);
   const [made, setMade] = useState<MadeKey | null>(null);
+  const [told, setTold] = useState("");
   const key = credential.value;
   const load = async () => {
     try {
@@ -38,8 +39,13 @@ export function KeysPage() {
     );
   }
   const revoke = async (id: string) => {
-    await ask(`/v1/keys/${id}`, { method: "DELETE" }).catch(() => {});
-    if (made?.id === id) setMade(null);
+    setTold("");
+    try {
+      await ask(`/v1/keys/${id}`, { method: "DELETE" });
+      if (made?.id === id) setMade(null);
+    } catch (thrown) {
+      setTold(problemOf(thrown));
+    }
     await load();
   };
   return (
@@ -71,6 +77,7 @@ export function KeysPage() {
           }}
         />
       </Section>
+      {told !== "" && <Notice tone="bad">It was not revoked. {told}</Notice>}
       <Section title="Keys">
         {listed.keys.length === 0 ? (
           <p class="empty">There are none yet.</p>

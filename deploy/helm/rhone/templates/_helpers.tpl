@@ -116,6 +116,11 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | quote }}
 {{- fail "keda.enabled: set keda.serverAddress to Prometheus' URL." -}}
 {{- end -}}
 {{- end -}}
+{{- with .Values.networkPolicy -}}
+{{- if and .enabled .clients (not .prometheus) $.Values.monitoring.monitors.enabled -}}
+{{- fail "networkPolicy.clients leaves out Prometheus, which reads metrics at the gateways' port: set networkPolicy.prometheus." -}}
+{{- end -}}
+{{- end -}}
 {{- if and .Values.monitoring.monitors.enabled (eq .Values.tls.mode "authority") (not .Values.monitoring.monitors.tlsSecret) -}}
 {{- fail "monitoring.monitors.enabled with tls.mode authority: set monitoring.monitors.tlsSecret to a Secret with the certificate of an operator (rhone certificate --as operator)." -}}
 {{- end -}}

@@ -87,7 +87,7 @@ spec:
         - name: RHONE_MODEL_NAME
           value: {{ $values.model.name | quote }}
         - name: RHONE_MODEL_PATH
-          value: {{ include "rhone.modelPath" (list $root "coordinator") }}
+          value: {{ include "rhone.modelPath" (list $root "coordinator") | quote }}
         - name: RHONE_WORKERS
           value: {{ $values.pipelines.workers | quote }}
         - name: RHONE_SPARES

@@ -45,7 +45,11 @@ image: {{ include "rhone.image" . | quote }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
 {{- end -}}
 
-{{/* Three probes of /health and /ready: (list $ "ops"). A pipeline that waits is not ready, and alive. */}}
+{{/*
+Three probes of /health and /ready: (list $ "ops"). A pipeline that waits is not ready, and alive. A gateway without one
+is ready: it waits for a pipeline that comes back, says what is wrong, takes batches and shows the console, none of which
+a balancer without gateways does.
+*/}}
 {{- define "rhone.probes" -}}
 {{- $root := index . 0 -}}
 {{- $port := index . 1 -}}
@@ -61,7 +65,7 @@ livenessProbe:
   timeoutSeconds: 3
   failureThreshold: 3
 readinessProbe:
-  httpGet: { path: /ready, port: {{ $port }}, scheme: {{ $scheme }} }
+  httpGet: { path: {{ ternary "/health" "/ready" (eq $port "http") }}, port: {{ $port }}, scheme: {{ $scheme }} }
   periodSeconds: 5
   timeoutSeconds: 3
   failureThreshold: 2

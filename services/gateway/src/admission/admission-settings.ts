@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import type { Settings } from "@rhone/common";
 import { z } from "zod";
 
@@ -13,6 +14,28 @@ const count = (least: number) => z.coerce.number().int().min(least);
 const limitSchema = count(0)
   .default(0)
   .transform((limit) => (limit === 0 ? null : limit));
+
+/** Names of the loopback, link-local and private networks. */
+const NETWORKS = ["loopback", "linklocal", "uniquelocal"];
+
+/** Of an address, by its family. */
+const BITS = new Map([
+  [4, 32],
+  [6, 128],
+]);
+
+/** An address, or a network in CIDR's notation, or one of the names. */
+function isNetwork(text: string): boolean {
+  const [address = "", bits = "0", ...rest] = text.split("/");
+  const most = BITS.get(isIP(address)) ?? -1;
+  return NETWORKS.includes(text) || (rest.length === 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= most);
+}
+
+const networksSchema = z
+  .string()
+  .default("")
+  .transform((list) => list.split(",").flatMap((name) => name.trim() || []))
+  .refine((list) => list.every(isNetwork), `must be addresses, networks such as 10.0.0.0/8, or ${NETWORKS.join(", ")}`);
 
 /** Who may ask, and how much. */
 export const admissionSettings = {
@@ -44,6 +67,15 @@ export const admissionSettings = {
     doc:
       "Wrong API keys per minute from one address, or from one IPv6 network (/64); further ones that were never valid " +
       "here are refused unseen.",
+  },
+  trustedProxies: {
+    env: "RHONE_TRUSTED_PROXIES",
+    schema: networksSchema,
+    doc:
+      "Addresses or networks of proxies whose X-Forwarded-For tells a client's address, by which wrong API keys are " +
+      "counted, separated by commas; loopback, linklocal and uniquelocal name networks. Otherwise a proxy's clients " +
+      "share its address.",
+    defaultText: "none",
   },
   idempotencyTtlS: {
     env: "RHONE_IDEMPOTENCY_TTL_S",

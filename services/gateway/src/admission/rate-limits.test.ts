@@ -162,7 +162,7 @@ describe("the tokens that a request used", () => {
     const settle = async (tokens: number) => {
       used = tokens;
     };
-    const account = new TokenAccount({ reservation: { settle }, jobs, detached });
+    const account = new TokenAccount({ reservation: { settle }, jobs, detached: () => detached });
     for (let count = 0; count < events; count++) account.took(event({ tokens: [1, 2] }));
     account.ended(outcome);
     return used;
@@ -179,7 +179,7 @@ describe("the tokens that a request used", () => {
   ])("are %s", (_, events, outcome, detached, used) => expect(settled(events, outcome, detached)).toBe(used));
 
   it("of a caller without a limit are not settled", () => {
-    const account = new TokenAccount({ reservation: null, jobs, detached: false });
+    const account = new TokenAccount({ reservation: null, jobs, detached: () => false });
     expect(() => account.ended("ok")).not.toThrow();
   });
 });

@@ -17,8 +17,8 @@ interface AccountOptions {
   /** null: the caller has no limit, or others settle. */
   readonly reservation: Pick<Reservation, "settle"> | null;
   readonly jobs: readonly GenerationJob[];
-  /** Generation goes on without the client, so that everything reserved may be used. */
-  readonly detached: boolean;
+  /** Asked at the end: whether generation goes on without the client, so that everything reserved may be used. */
+  readonly detached: () => boolean;
 }
 
 /** Counts what a request uses of the tokens reserved for it, and settles the difference at its end. */
@@ -47,7 +47,7 @@ export class TokenAccount {
 
   ended(outcome: string): void {
     const { reservation, detached } = this.#options;
-    if (outcome === LEFT && detached) return;
+    if (outcome === LEFT && detached()) return;
     void reservation?.settle(this.used(outcome));
   }
 }

@@ -154,6 +154,14 @@ describe("the runner", () => {
     await expect.poll(() => statusOf(fake, second), { timeout: 10_000 }).toBe("expired");
   });
 
+  it("counts the open batches without those that rest: nobody has to run them", async () => {
+    const fake = gateway({ mostBatches: 0 });
+    const [resting] = [await newBatch(fake), await newBatch(fake)];
+    await fake.batches.pause(resting);
+    fake.runner.start();
+    await expect.poll(async () => (await fake.metrics.batchesOpen.get()).values[0]?.value).toBe(1);
+  });
+
   it("takes a batch that is created here at once", async () => {
     const fake = gateway();
     fake.runner.start();

@@ -72,9 +72,9 @@ export class BatchRunner {
     if (!this.#hasRoom() && this.#running.size > 0) return;
     const open = await this.#options.uses.batches.openIds();
     this.#forget(new Set(open));
-    this.#countOpen(open); // also where batches are left to others
-    if (!this.#hasRoom()) return;
     const paused = await this.#options.uses.batches.pausedIds();
+    this.#countOpen(open.filter((id) => !paused.has(id))); // also where batches are left to others
+    if (!this.#hasRoom()) return;
     const known = await this.#knownOf(open.filter((id) => this.#mayTry(id)));
     // One whose window ends while it rests is run to its end.
     let waiting = known.filter(({ id, expiresAt }) => !paused.has(id) || Date.now() >= expiresAt * 1000);

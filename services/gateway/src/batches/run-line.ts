@@ -129,7 +129,7 @@ async function answerOf(
   const { writer } = prepared;
   const { jobs, observers } = traceGeneration(span, prepared);
   const events = runRequest({
-    ...generating(uses.client, { ...prepared, jobs, detached: false }),
+    ...generating(uses.client, { ...prepared, jobs, detached: () => false }),
     leaving: signal,
     observers: [...observers, lineMetrics(uses.metrics, prepared), held],
   });

@@ -51,6 +51,21 @@ describe("API keys", () => {
     expect(jobs).toEqual([]);
   });
 
+  it("that are wrong and come through a trusted proxy shut out their client, and nobody else of it", async () => {
+    const trusting = fakeGateway(hello, "ready", { keys: [team.key], trustedProxies: "10.0.0.0/8" });
+    const from = async ({ app }: Pick<typeof trusting, "app">, client: string, secret: string) => {
+      const headers = { ...bearer(secret), "x-forwarded-for": client };
+      return (await app.inject({ url: "/v1/models", headers, remoteAddress: "10.1.2.3" })).statusCode;
+    };
+    const wrong = newApiKey(team.key).secret;
+    for (let i = 0; i < 100; i++) await from(trusting, "192.0.2.7", wrong);
+    expect(await from(trusting, "192.0.2.7", wrong)).toBe(429);
+    expect(await from(trusting, "192.0.2.8", team.secret)).toBe(200);
+    const others = guarded();
+    for (let i = 0; i < 100; i++) await from(others, "192.0.2.7", wrong);
+    expect(await from(others, "192.0.2.8", team.secret)).toBe(429);
+  });
+
   it("that are wrong are counted per address: then only those that were valid here are looked up", async () => {
     const { post } = guarded();
     const status = async (secret: string) => (await post(COMPLETIONS, body, bearer(secret))).statusCode;

@@ -76,21 +76,28 @@ async function run(answering: Answering, reply: FastifyReply, request: RoutedReq
       await reservation?.settle(0);
       throw error;
     });
-  // The client may ask again under its key, or resume the stream: generation does not end with its connection.
-  const detached = claim !== null || (stream && resumable);
+  // The client may ask again under its key, or resume the stream once it knows where: then generation does not end with
+  // its connection. Before that nobody could ever read what was generated.
+  let isKept = false;
+  const detached = () => claim !== null || isKept;
   const observers: RunObserver[] = [requestMetrics(answering.metrics, request.route, request), ...tracers];
   if (facts !== null) observers.push(factsOf(facts, { jobs, writer, arrivedAt: facts.arrivedAt }));
   observers.push(answering.recent.observer({ ...request, usage: writer.usage }));
   if (reservation !== null) observers.push(new TokenAccount({ reservation, jobs, detached }));
   if (stream && claim !== null) observers.push(claim);
   const attached = claim === null || stream ? leavingOf(reply) : undefined;
-  const leaving = detached ? attached : waitingOf(reply);
+  const leaving = claim !== null || (stream && resumable) ? attached : waitingOf(reply);
   if (!stream) observers.push(request.held);
   const generated = generating(answering.client, { ...request, jobs, detached, queued: () => claim?.queued() });
   const run = runRequest({ ...generated, leaving, observers });
   const events = request.around?.(run) ?? run;
   if (!stream) return sendWhole(reply, { writer, events, sending: answering });
-  const keep = resumable && record !== undefined ? () => save(answering, record) : undefined;
+  const saved = async (kept: StreamRecord) => {
+    const place = await save(answering, kept);
+    isKept = place !== null;
+    return place;
+  };
+  const keep = resumable && record !== undefined ? () => saved(record) : undefined;
   const lines = streamLines(events, { writer, choices: jobs.length, withIds: keep !== undefined });
   return sendStream(reply, { writer, events, lines, keep, sending: answering });
 }

@@ -1,7 +1,7 @@
 import { EventEmitter } from "node:events";
 import { createLogger, RhoneError, streamKey } from "@rhone/common";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { completionsDialect } from "../answers/dialect.js";
 import { RequestError, unsupported } from "../request-error.js";
 import type { FakeCluster } from "../testing/fake-cluster.js";
@@ -75,8 +75,29 @@ describe("a resumable stream", () => {
     await fake.post(COMPLETIONS, { ...body, stream: true }, { "idempotency-key": "a" });
     await fake.post(COMPLETIONS, body, { "idempotency-key": "b" });
     await fake.post(COMPLETIONS, body);
-    const detached = generate.mock.calls.map(([, , settings]) => settings?.detached);
+    const detached = generate.mock.calls.map(([, , settings]) => settings?.detached());
     expect(detached).toEqual([true, false, true, true, false]);
+  });
+
+  it("ends with a client that leaves before it knows where to resume it", async () => {
+    const fake = fakeGateway();
+    const generate = vi.spyOn(fake.client as FakeCluster, "generate");
+    const ended = new Promise((resolve) => {
+      generate.mockImplementation(async function* (_job, signal, settings) {
+        await new Promise((go) => signal?.addEventListener("abort", go));
+        resolve(settings?.detached());
+        yield* [];
+      });
+    });
+    const url = await fake.app.listen({ host: "127.0.0.1", port: 0 });
+    onTestFinished(() => fake.app.close());
+    const left = new AbortController();
+    const headers = { "content-type": "application/json" };
+    const request = { method: "POST", headers, body: JSON.stringify(options), signal: left.signal };
+    const answer = fetch(url + COMPLETIONS, request).catch(() => "left");
+    await expect.poll(() => generate.mock.calls.length).toBe(1);
+    left.abort();
+    expect([await answer, await ended]).toEqual(["left", false]);
   });
 
   it("that is refused, or fails before its first event, leaves no record in Redis", async () => {

@@ -28,6 +28,11 @@ it("sends the page's files zipped where they may be, for ever, and not again to 
   }
 });
 
+it("has the page itself asked for again by each of its names: the next release's names other files", async () => {
+  for (const url of ["/console/", "/console/index.html"])
+    expect([url, (await app.inject(url)).headers["cache-control"]]).toEqual([url, "no-cache"]);
+});
+
 it("takes at most 150 KiB zipped, all of it", async () => {
   const { body } = await app.inject("/console/");
   const paths = [

@@ -34,9 +34,10 @@ const TYPES: Readonly<Record<string, string>> = {
   ".svg": "image/svg+xml",
 };
 
-/** The names of the others change with their content. */
+/** The page itself, whose name stays. The names of the others change with their content. */
 const INDEX = "index.html";
 const FOR_EVER = "public, max-age=31536000, immutable";
+const cachingOf = (path: string): string => (path === INDEX ? "no-cache" : FOR_EVER);
 
 interface Page {
   readonly type: string;
@@ -75,12 +76,13 @@ export function consolePages(app: FastifyInstance, { logger }: { readonly logger
   app.get("/console", async (request, reply) => {
     // The paths in the page are relative, so that it works behind a proxy's prefix.
     if (!/\/(\?|$)/.test(request.url)) return reply.redirect("console/", 308);
-    return send(request, reply, pages.get(INDEX), "no-cache");
+    return send(request, reply, pages.get(INDEX), cachingOf(INDEX));
   });
   app.get<{ readonly Params: { readonly "*": string } }>("/console/*", async (request, reply) => {
-    const page = pages.get(request.params["*"]);
+    const path = request.params["*"];
+    const page = pages.get(path);
     if (page === undefined) throw new RhoneError("NOT_FOUND", "The console has no such file; it begins at /console/.");
-    return send(request, reply, page, FOR_EVER);
+    return send(request, reply, page, cachingOf(path));
   });
 }
 

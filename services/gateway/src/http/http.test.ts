@@ -84,7 +84,9 @@ it("shows a page with links at /, and the page to try requests as its own", asyn
   for (const path of links) expect((await app.inject(path)).statusCode).toBeLessThan(400);
   expect((await app.inject({ method: "HEAD", url: "/" })).statusCode).toBe(200);
   expect((await app.inject({ method: "POST", url: "/" })).statusCode).toBe(405);
-  const docs = (await app.inject("/docs/")).body;
+  const { headers: policies, body: docs } = await app.inject("/docs/");
+  const policy = /^default-src 'none'; script-src 'self'; .*frame-ancestors 'none'$/;
+  expect(policies["content-security-policy"]).toMatch(policy);
   expect(docs).toContain("<title>Rhone: the API</title>");
   const own = [...docs.matchAll(/href="\.(\/static\/theme\/[^"]*)"/g)].map(([, path]) => `/docs${path}`);
   expect(own).toHaveLength(2);

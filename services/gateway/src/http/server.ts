@@ -15,6 +15,7 @@ import { Arrivals } from "./arrivals.js";
 import { closeWith } from "./close-with.js";
 import { type AnswersUse, countAnswer, countAnswers, countRefusal } from "./count-answers.js";
 import { dialectOf, errorHeaders, toRequestError } from "./error-response.js";
+import { type ForeignPagesUse, refuseForeignPages } from "./foreign-pages.js";
 import { REPLAYED } from "./idempotency.js";
 import { JoinedRequest } from "./joined-request.js";
 import { writeJsonInTurns } from "./json-in-turns.js";
@@ -27,7 +28,7 @@ import { type Refuse, Unanswered } from "./unanswered.js";
 import { boundUnread, closeUnread, endUnsent } from "./unread.js";
 import { METHODS, unrouted } from "./unrouted.js";
 
-export interface ServerOptions extends AnswersUse, RequestLogUse {
+export interface ServerOptions extends AnswersUse, RequestLogUse, ForeignPagesUse {
   readonly bodyLimitBytes: number;
   /** Bytes of large bodies that may be in memory at a time. */
   readonly bodiesBytes: number;
@@ -36,12 +37,10 @@ export interface ServerOptions extends AnswersUse, RequestLogUse {
   /** A client that reads nothing of its answer for this long, or whose machine is gone, loses its connection. */
   readonly sendTimeoutMs: number;
   readonly mostConnections: number;
+  /** Addresses and networks of proxies that are believed what X-Forwarded-For says; [] = none. */
+  readonly trustedProxies: readonly string[];
   /** Requests of one connection that may wait for their answers. */
   readonly mostPipelined: number;
-  /** Origins whose pages may read answers; ["*"]: all. */
-  readonly corsOrigins: readonly string[];
-  /** Whether callers need API keys, for the OpenAPI document. */
-  readonly requiresKeys: boolean;
   readonly tracing: Tracing;
   readonly logger: Logger;
   /** Adds pages that anybody may read. */
@@ -69,7 +68,7 @@ const tcpKeepAliveMs = ({ sendTimeoutMs }: Connecting): number =>
 
 /** The HTTP server, not listening yet. Every failure is answered in the one error envelope. */
 export function buildServer(options: ServerOptions): FastifyInstance {
-  const { bodyLimitBytes, bodiesBytes, corsOrigins, requiresKeys } = options;
+  const { bodyLimitBytes, bodiesBytes, corsOrigins, requiresKeys, trustedProxies } = options;
   const fail = failWith(options.logger);
   const refuse: Refuse = (socket, error, isAnswering) => {
     if (closeWith(socket, error, isAnswering)) countRefusal(options, error.row.http);
@@ -78,6 +77,7 @@ export function buildServer(options: ServerOptions): FastifyInstance {
   const unanswered = new Unanswered(options.mostPipelined, refuse, (requests, socket) => places.has(requests, socket));
   const app = fastify({
     bodyLimit: bodyLimitBytes,
+    trustProxy: trustedProxies.length > 0 && [...trustedProxies],
     // A base URL with a slash at its end, and a path with one at its beginning.
     routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true },
     // They have no hooks.
@@ -105,6 +105,7 @@ export function buildServer(options: ServerOptions): FastifyInstance {
     if (request.raw.httpVersion === "1.1" && request.headers.host === undefined)
       throw new RhoneError("INVALID_REQUEST", "An HTTP/1.1 request needs a Host header.");
   });
+  refuseForeignPages(app, options);
   unrouted(app);
   receiveJson(app, bodiesBytes);
   writeJsonInTurns(app);

@@ -195,3 +195,10 @@ describe("a request for a model whose pipeline is away", () => {
     await Promise.all([...many, ...few]);
   });
 });
+
+it("names each model as its coordinators do, and as the gateway does where there are none", () => {
+  const models = served(["a", "b"], [], ["small"]);
+  expect(models.namesAmong([])).toEqual(["a", "b"]);
+  const coordinators = [serving("1", "other", "b"), serving("2", "foreign"), serving("3", "other", "b")];
+  expect(models.namesAmong(coordinators)).toEqual(["other", "foreign", "a"]);
+});

@@ -51,9 +51,14 @@ export class ServedModels {
     checkDistinct(this.#models);
   }
 
-  /** Of this gateway's models, without their aliases. */
-  get names(): readonly string[] {
-    return this.#models.map(({ text }) => text.name);
+  /**
+   * The names under which coordinators serve their models, and those of this gateway's models that none of them serves,
+   * without aliases.
+   */
+  namesAmong(coordinators: readonly ClusterStatus[]): readonly string[] {
+    const served = new Set(coordinators.map((coordinator) => this.#modelOf(coordinator)));
+    const others = this.#models.filter((model) => !served.has(model));
+    return [...new Set([...coordinators.map(nameAt), ...others.map(({ text }) => text.name)])];
   }
 
   /** Throws REDIS_UNAVAILABLE. */

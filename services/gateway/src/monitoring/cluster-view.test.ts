@@ -11,7 +11,7 @@ function setUp() {
     async (queues: readonly object[]): Promise<readonly QueueDepth[]> =>
       queues.map((_, waiting) => ({ waiting, taken: 0, oldestMs: 0 })),
   );
-  const models = { names: ["tiny", "other"] };
+  const models = { namesAmong: () => ["tiny", "other"] };
   const view = new ClusterView({ cluster: { coordinators }, records: { depths }, models, now: () => clock.nowMs });
   return { view, clock, coordinators, depths };
 }

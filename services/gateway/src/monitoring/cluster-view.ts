@@ -17,7 +17,7 @@ export interface ModelView {
 export interface ClusterViewOptions {
   readonly cluster: ClusterState;
   readonly records: Pick<ClusterRecords, "depths">;
-  readonly models: Pick<ServedModels, "names">;
+  readonly models: Pick<ServedModels, "namesAmong">;
   /** Milliseconds on a monotonic clock. */
   readonly now?: () => number;
 }
@@ -56,7 +56,7 @@ export class ClusterView {
     const atMs = this.#now();
     try {
       const statuses = await this.#options.cluster.coordinators();
-      const names = [...new Set([...this.#options.models.names, ...statuses.map(({ model }) => model.name)])];
+      const names = this.#options.models.namesAmong(statuses);
       const queues = names.flatMap((model) => LANES.map((lane) => ({ model, lane })));
       const depths = await this.#options.records.depths(queues);
       const models = names.map((name, at) => {

@@ -74,6 +74,8 @@ export class CoordinatorTotals {
 
   #add(model: string, status: ClusterStatus): void {
     const known = this.#known.get(status.coordinator) ?? new Map<string, number>();
+    // The latest seen is the last: one that lives is not forgotten, or all that it counted would be added again.
+    this.#known.delete(status.coordinator);
     this.#known.set(status.coordinator, known);
     for (const { name, of } of TOTALS) {
       for (const { labels = {}, value } of of(status)) {

@@ -80,6 +80,15 @@ it("keeps what coordinators counted that are gone, and counts those that come", 
   expect(await evictions(["b", 4], ["c", 1])).toBe("10");
 });
 
+it("counts a coordinator once that lives through hundreds of others", async () => {
+  const names = new VllmNames(createMetrics());
+  const living = status("a", { evictions: 1000 });
+  for (let other = 0; other < 600; other++)
+    await names.page([{ ...ofTwo, coordinators: [living, status(`b${other}`)] }]);
+  const lines = await linesOf(names, [{ ...ofTwo, coordinators: [living] }]);
+  expect(lines).toContain(`vllm:num_preemptions_total{${labels}} 1000`);
+});
+
 it("writes names of models with any characters", async () => {
   const page = await new VllmNames(createMetrics()).page([{ ...ofTwo, name: 'a"b\\c\nd' }]);
   expect(page).toContain('vllm:num_requests_running{engine="0",model_name="a\\"b\\\\c\\nd"} 4');

@@ -10,8 +10,8 @@ export type JobAddress = Pick<GenerationJob, "requestId" | "replyTo" | "model" |
 export type JobsState = "absent" | "open" | "cut" | "ended";
 
 export interface GenerateOptions {
-  /** The sequence goes on when its reader stops. */
-  readonly detached: boolean;
+  /** Asked when its reader stops early: whether the sequence goes on. */
+  readonly detached: () => boolean;
   /** Called once the job is in the queue: from here on it outlives this gateway. */
   readonly queued?: (() => void) | undefined;
 }

@@ -200,7 +200,7 @@ it("reads what Redis announces at once in many turns, in its order", async () =>
 
 describe("a reader that stops", () => {
   const reading = async (
-    settings?: { readonly detached: boolean },
+    settings?: { readonly detached: () => boolean },
     signal = never,
     lane: GenerationJob["lane"] = "interactive",
   ) => {
@@ -221,7 +221,7 @@ describe("a reader that stops", () => {
   });
 
   it("leaves it running where it is detached", async () => {
-    const { events, commands } = await reading({ detached: true });
+    const { events, commands } = await reading({ detached: () => true });
     await events.return();
     expect(commands).toEqual([]);
   });

@@ -100,7 +100,7 @@ export class RedisGenerationClient implements GenerationClient {
   async *generate(
     job: GenerationJob,
     signal: AbortSignal,
-    { detached, queued }: GenerateOptions = { detached: false },
+    { detached, queued }: GenerateOptions = { detached: () => false },
   ): AsyncGenerator<GenerationEvent, void, undefined> {
     const release = this.#held.hold(jobBytes(job), job.keyId);
     const inbox = this.#inboxes.open(job);
@@ -120,7 +120,7 @@ export class RedisGenerationClient implements GenerationClient {
       clearInterval(resubmission);
       release();
       this.#inboxes.close(job, inbox);
-      if (!finished && !detached) await this.#stop(job, signal);
+      if (!finished && !detached()) await this.#stop(job, signal);
     }
   }
 

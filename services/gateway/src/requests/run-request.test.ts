@@ -163,7 +163,8 @@ describe("sources", () => {
     const cluster = new FakeCluster();
     const generate = vi.spyOn(cluster, "generate");
     const jobs = [testJob(), testJob({ requestId: "r-1", deadlineAtMs: 3500 })];
-    const source = generating(cluster, { jobs, atOnce: 1, detached: true });
+    const detached = () => true;
+    const source = generating(cluster, { jobs, atOnce: 1, detached });
     expect([source.limitMs, source.atOnce]).toEqual([10_000, 1]);
     expect(source.lateness()).toMatchObject({
       code: "DEADLINE_EXCEEDED",
@@ -171,7 +172,7 @@ describe("sources", () => {
     });
     const { signal } = new AbortController();
     await collect(mergeEvents(source.open(() => signal)));
-    expect(generate.mock.calls).toEqual(jobs.map((job) => [job, signal, { detached: true, queued: undefined }]));
+    expect(generate.mock.calls).toEqual(jobs.map((job) => [job, signal, { detached, queued: undefined }]));
   });
 
   it.each([

@@ -74,8 +74,8 @@ export async function* runRequest(run: RequestRun): AsyncGenerator<ChoiceEvent, 
 interface GeneratedJobs {
   readonly jobs: readonly GenerationJob[];
   readonly atOnce?: number | undefined;
-  /** The jobs go on when their reader stops. */
-  readonly detached: boolean;
+  /** Asked when their reader stops early: whether the jobs go on. */
+  readonly detached: () => boolean;
   /** Called for each job that is in the queue. */
   readonly queued?: (() => void) | undefined;
 }

@@ -214,7 +214,11 @@ export class BackgroundResponses {
     const { responses, models } = this.#uses;
     const model = await models.textOfRecord(generation.writer.options.modelName);
     const writer = openWriter(generation.writer, model);
-    const account = new TokenAccount({ reservation: null, jobs: job === undefined ? [] : [job], detached: false });
+    const account = new TokenAccount({
+      reservation: null,
+      jobs: job === undefined ? [] : [job],
+      detached: () => false,
+    });
     const outcome = await this.#takeAll({ job, generation }, { writer, account, ...run });
     if (outcome !== "ok" && Date.now() < generation.deadlineAtMs) {
       if (NOT_YET.has(outcome.code)) throw outcome;
@@ -236,7 +240,8 @@ export class BackgroundResponses {
     const span = job?.trace && tracing.begin("background response", { parent: job.trace });
     const asked = job === undefined ? [] : [{ ...job, replyTo: gatewayId }];
     const { jobs, observers: tracers } = traceGeneration(span, { jobs: asked, stream: false, writer });
-    const source = job === undefined ? following(client, generation) : generating(client, { jobs, detached: true });
+    const source =
+      job === undefined ? following(client, generation) : generating(client, { jobs, detached: () => true });
     const lost = job === undefined ? new LostJobs(client, addressesOf(generation)) : null;
     const observers =
       lost === null ? [...tracers, held, account, lineMetrics(metrics, { jobs, writer })] : [held, lost];

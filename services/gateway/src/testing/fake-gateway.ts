@@ -37,6 +37,10 @@ export interface FakeOptions {
   /** Keys that exist; absent: no keys are required. */
   readonly keys?: readonly ApiKey[];
   readonly keysCommand?: string;
+  /** Default: none. */
+  readonly allowedHosts?: string;
+  /** Default: none. */
+  readonly trustedProxies?: string;
   readonly defaultLimits?: Limits;
   /** The call token of the chat template. */
   readonly callToken?: number | undefined;
@@ -83,6 +87,8 @@ const configOf = ({ keys, keysCommand, defaultLimits, answersBytes, ...times }: 
       RHONE_FILES_PER_KEY: "5",
       RHONE_FILE_BYTES_PER_KEY: "12288",
       RHONE_CORS_ORIGINS: "https://page.example",
+      RHONE_ALLOWED_HOSTS: times.allowedHosts,
+      RHONE_TRUSTED_PROXIES: times.trustedProxies,
       RHONE_IDEMPOTENCY_TTL_S: "3600",
       RHONE_AUTH: keys === undefined ? "off" : "keys",
       RHONE_KEYS_COMMAND: keysCommand,
