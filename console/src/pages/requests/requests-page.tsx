@@ -50,7 +50,9 @@ export function RequestsPage() {
           <table class="table requests">
             <thead>
               <tr>
-                <th scope="col">Time</th>
+                <th scope="col" class="wide-only">
+                  Time
+                </th>
                 <th scope="col">Request</th>
                 <th scope="col" class="wide-only">
                   State
@@ -112,13 +114,15 @@ function Row({ request, nowMs, mostMs, isOwn, isOpen, onOpen }: RowProps) {
   return (
     <>
       <tr>
-        <td class="nowrap">{time(arrivedAtMs)}</td>
+        <td class="nowrap wide-only">{time(arrivedAtMs)}</td>
         <td>
           <span class="request-route">{route.replaceAll("_", " ")}</span>
           <span class="hint">
             {[model, owner, choices > 1 ? `${choices} choices` : ""].filter((part) => part !== "").join(" · ")}
           </span>
-          <span class="narrow-only">{pill}</span>
+          <span class="narrow-only">
+            {pill} <small>{time(arrivedAtMs)}</small>
+          </span>
         </td>
         <td class="wide-only">{pill}</td>
         <td class="phases-cell">
