@@ -21,7 +21,7 @@ function problemsWith(middle, changes = {}) {
     "packages/house/src/low/low.ts": "export const low = 1;\nexport type Low = number;",
     ...changes,
   });
-  return problemsOf(root, { "packages/house": {}, "services/guest": { "@rhone/house": "hall/" } });
+  return problemsOf(root, { "packages/house": {}, "services/guest": { "@rhone/house": ["hall/", "door.ts"] } });
 }
 
 const MIDDLE = "export const middle = 1;";
@@ -138,14 +138,15 @@ describe("a package", () => {
     ]);
   });
 
-  it("imports ours only as the table allows, and from the room that it allows", () => {
+  it("imports ours only as the table allows, and from the rooms and files that it allows", () => {
     const guest = {
-      "services/guest/package.json": { layers: [["hall", "yard"]], dependencies: { "@rhone/house": "0" } },
+      "services/guest/package.json": { layers: [["door"], ["hall", "yard"]], dependencies: { "@rhone/house": "0" } },
+      "services/guest/src/door.ts": 'import { high } from "@rhone/house";',
       "services/guest/src/hall/a.ts": 'import { low } from "@rhone/house/low";',
       "services/guest/src/yard/a.ts": 'import { high } from "@rhone/house";',
     };
     expect(problemsWith(MIDDLE, guest)).toEqual([
-      "services/guest/src/yard/a.ts imports @rhone/house, which only services/guest/src/hall/ may",
+      "services/guest/src/yard/a.ts imports @rhone/house, which only services/guest/src/hall/, door.ts may",
     ]);
     const upwards = problemsWith(`import "@rhone/guest"; ${MIDDLE}`);
     expect(upwards).toContain(

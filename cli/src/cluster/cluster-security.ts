@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { openSecurity, readClusterSecret, type Security, type SecurityConfig } from "@rhone/common";
+import { openSecurity, readSecret, type Security, type SecurityConfig } from "@rhone/common";
 import type { DataDir } from "../data-dir.js";
 import type { IdentityPaths } from "../enrollment/listening.js";
 import type { ClusterRecord } from "./cluster-record.js";
@@ -51,7 +51,7 @@ export const securityEnvironment = (
 /** What the owner of a data directory shows to its cluster's gateway; undefined where it can't be read. */
 export function clusterSecretOf({ clusterSecret }: DataDir): string | undefined {
   try {
-    return readClusterSecret(clusterSecret);
+    return readSecret(clusterSecret);
   } catch {
     return undefined;
   }

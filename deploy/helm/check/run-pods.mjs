@@ -1,6 +1,7 @@
 // Runs what the chart renders without a cluster: each container of each pod as a process, in a network namespace with
 // an address for each pod and names as a cluster's DNS would give them, in the order and with the probes of its
-// manifest; then the pod of `helm test`, and an end by SIGTERM. The image is this clone, so build it first; needs root.
+// manifest; then what monitors scrape, the pod of `helm test`, and an end by SIGTERM. The image is this clone, so build
+// it first; needs root.
 //   node deploy/helm/check/run-pods.mjs [VALUES]        VALUES: flags for `helm template`
 import { execFile, spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -36,9 +37,7 @@ function hostsOf(pods, documents) {
   const lines = pods.flatMap(({ name, service, ip }) => (service === undefined ? [] : [`${ip} ${name}.${service}`]));
   for (const { kind, metadata, spec } of documents) {
     if (kind !== "Service") continue;
-    const chosen = pods.find(({ labels = {} }) =>
-      Object.entries(spec.selector).every(([key, value]) => labels[key] === value),
-    );
+    const chosen = pods.find(({ labels }) => matches(labels, spec.selector));
     if (chosen !== undefined) lines.push(`${chosen.ip} ${metadata.name}`);
   }
   return `127.0.0.1 localhost\n${lines.join("\n")}\n`;
@@ -184,10 +183,33 @@ class RunningPod {
   }
 }
 
+const matches = (labels = {}, selector) => Object.entries(selector).every(([key, value]) => labels[key] === value);
+
+/** The number of series that Prometheus gets of each pod that a PodMonitor selects, as it would ask. */
+async function scrape({ spec: { selector, podMetricsEndpoints } }, pods, { folder, secrets }) {
+  const [{ port, path, scheme, authorization, tlsConfig }] = podMetricsEndpoints;
+  const textOf = ({ name, key }) => Buffer.from(secrets[name][key], "base64").toString();
+  const flags = [];
+  if (authorization !== undefined) {
+    flags.push("--header", `authorization: Bearer ${textOf(authorization.credentials)}`);
+  }
+  if (tlsConfig !== undefined) {
+    writeFileSync(join(folder, "scrape-ca.crt"), textOf(tlsConfig.ca.secret));
+    flags.push("--cacert", join(folder, "scrape-ca.crt"));
+  }
+  for (const { name, ip, spec } of pods.filter(({ labels }) => matches(labels, selector.matchLabels))) {
+    const { containerPort } = spec.containers.flatMap(({ ports }) => ports).find((each) => each.name === port);
+    const url = `${scheme ?? "http"}://${ip}:${containerPort}${path}`;
+    const { stdout } = await run("ip", ["netns", "exec", NAMESPACE, "curl", "-sSf", ...flags, url]);
+    console.log(`${name}: ${stdout.split("\n").filter((line) => /^[a-z]/.test(line)).length} series scraped`);
+  }
+}
+
 async function main(flags) {
   const tools = await openTools();
   if ("missing" in tools) throw new Error(tools.missing);
-  const helm = ["template", "r", CHART, "--kube-version", KUBERNETES, "--set", "gateway.service.port=8080", ...flags];
+  const set = ["--set", "gateway.service.port=8080,monitoring.monitors.enabled=true"];
+  const helm = ["template", "r", CHART, "--kube-version", KUBERNETES, ...set, ...flags];
   const { stdout } = await run(join(tools.bin, "helm"), helm, { maxBuffer: 2 ** 26 });
   const documents = parseAllDocuments(stdout)
     .map((each) => each.toJS())
@@ -217,6 +239,8 @@ async function main(flags) {
     const tell = (pod, state) => console.log(`${seconds()}: ${pod.name} ${state}`);
     await Promise.all(cluster.map((pod) => pod.start().then(() => tell(pod, "has started"))));
     await Promise.all(cluster.map((pod) => pod.ready().then(() => tell(pod, "is ready"))));
+    for (const document of documents)
+      if (document.kind === "PodMonitor") await scrape(document, pods, { folder, secrets });
     const tested = open(test);
     await tested.start();
     const code = await tested.completed();

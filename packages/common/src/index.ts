@@ -86,6 +86,7 @@ export {
   type WorkerMessage,
   weightsService,
 } from "./grpc/services.js";
+export { LANES, type Lane } from "./lane.js";
 export { Condition } from "./lifecycle/condition.js";
 export {
   type Announcement,
@@ -137,7 +138,13 @@ export {
   type SamplingSettings,
   tokenIdsSchema,
 } from "./queue/generation-job.js";
-export { type OpenRedisOptions, openRedis, redisFileSettings, redisUnavailable } from "./queue/open-redis.js";
+export {
+  type OpenRedisOptions,
+  openRedis,
+  redisFileSettings,
+  redisUnavailable,
+  withinLook,
+} from "./queue/open-redis.js";
 export { biasBytes, packBias, unpackBias } from "./queue/packed-bias.js";
 export { LogprobList, scoreBytes, type TokenLogprob } from "./queue/packed-logprobs.js";
 export {
@@ -186,16 +193,22 @@ export { endTurn, leaveQueue, type QueuedJob, takeTurn } from "./queue/turns.js"
 export { endRevoked } from "./security/end-revoked.js";
 export { nameOf, type Peer, ROLES, type Role } from "./security/peer.js";
 export {
+  bearerOf,
   type Expected,
   isSecret,
   openSecurity,
   peerOf,
-  readClusterSecret,
+  readSecret,
   requirePeer,
   SECRET_HEADER,
   type Security,
 } from "./security/security.js";
-export { isLoopback, type SecurityConfig, securitySettings } from "./security/security-settings.js";
+export {
+  isLoopback,
+  metricsTokenFileSetting,
+  type SecurityConfig,
+  securitySettings,
+} from "./security/security-settings.js";
 export { simulatedDraw, simulatedToken, simulatedTokens } from "./simulation/simulated-token.js";
 export { parseSimulation, SIMULATION_SYNTAX, type Simulation, simulationSchema } from "./simulation/simulation.js";
 export { ComputeThread, type TimeLimit } from "./threads/compute-thread.js";

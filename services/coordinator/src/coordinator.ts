@@ -149,6 +149,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     host: config.host,
     port: config.opsPort,
     security,
+    metricsTokenFile: config.metricsTokenFile,
     registry: metrics.registry,
     notReady: () => (pipeline.state === "ready" ? null : (pipeline.reason ?? pipeline.state)),
     status,

@@ -1,6 +1,7 @@
-import type { DraftCounts, PipelineState, TokenCounts, WorkerStatus } from "@rhone/common";
+import { type DraftCounts, LANES, type PipelineState, type TokenCounts, type WorkerStatus } from "@rhone/common";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { LaneCounts } from "./scheduler/lane-counts.js";
+import type { PageCounts } from "./scheduler/pages/kv-pages.js";
 
 const STEP_BUCKETS = [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60];
 
@@ -10,7 +11,7 @@ interface EngineCounts {
   readonly waiting: number;
   /** Evictions so far. */
   readonly evictions: number;
-  readonly pages: { readonly total: number; readonly free: number; readonly cached: number };
+  readonly pages: PageCounts;
   readonly tokens: TokenCounts;
   readonly drafts: DraftCounts;
 }
@@ -41,7 +42,6 @@ const NOTHING: Observed = {
   workers: [],
 };
 
-const LANES = ["interactive", "batch"] as const;
 const WORKER_STATES = ["serving", "loading", "spare", "leaving", "draining", "drained"] as const;
 
 const USUAL_LOSSES = [

@@ -12,11 +12,12 @@ import {
   type Logger,
   openRedis,
   openTracing,
-  readClusterSecret,
+  readSecret,
   released,
   serviceMain,
   socketOf,
 } from "@rhone/common";
+import { trimMemory } from "@rhone/ggml";
 import type { FastifyInstance } from "fastify";
 import { IdempotencyRecords } from "./admission/idempotency-records.js";
 import { type KeyRing, keysRequired } from "./admission/key-ring.js";
@@ -35,7 +36,6 @@ import { RedisGenerationClient } from "./queue/redis-generation-client.js";
 import { OpenResponses } from "./responses/open-responses.js";
 import { ResponseStore } from "./responses/response-store.js";
 import { openStorage } from "./storage/open-storage.js";
-import { trimMemory } from "./text/text-model.js";
 
 /** Connections that wait to be accepted. Of 1,000 at once, those beyond Node's 511 were tried again after a second. */
 const BACKLOG = 4096;
@@ -96,7 +96,7 @@ await serviceMain(
     const { clusterSecretFile } = config;
     const tracing = await openTracing(config, { service: "gateway", instance: gatewayId, logger });
     shutdown.add("tracing", () => tracing.close());
-    const clusterSecret = clusterSecretFile === undefined ? null : readClusterSecret(clusterSecretFile);
+    const clusterSecret = clusterSecretFile === undefined ? null : readSecret(clusterSecretFile);
     const models = await openModels(config, { logger, shutdown });
     const storage = await openStorage(config, logger);
     shutdown.add("storage", () => storage.close());

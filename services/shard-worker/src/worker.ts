@@ -88,6 +88,7 @@ export async function startShardWorker({
     host,
     port: opsPort,
     security,
+    metricsTokenFile: config.metricsTokenFile,
     registry: metrics.registry,
     notReady: () => (control?.joined ? null : `not joined to the coordinator at ${config.coordinator}`),
     status: () => ({ ...hello, joined: control?.joined ?? false, steps: runner.steps }),

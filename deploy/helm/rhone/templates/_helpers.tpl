@@ -73,6 +73,16 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | quote }}
 {{- .Values.monitoring.monitors.tlsSecret | default (printf "%s-operator" (include "rhone.fullname" .)) -}}
 {{- end -}}
 
+{{/* Whether Prometheus reads metrics by a token, as nobody has issued it a certificate. */}}
+{{- define "rhone.hasMetricsToken" -}}
+{{- $monitors := .Values.monitoring.monitors -}}
+{{- if and $monitors.enabled (eq .Values.tls.mode "authority") (not $monitors.tlsSecret) -}}true{{- end -}}
+{{- end -}}
+
+{{- define "rhone.metricsSecret" -}}
+{{- .Values.monitoring.monitors.tokenSecret | default (printf "%s-metrics" (include "rhone.fullname" .)) -}}
+{{- end -}}
+
 {{/* Mistakes that a schema can't see, all before anything is rendered. */}}
 {{- define "rhone.check" -}}
 {{- if .Values.redis.enabled -}}
@@ -121,8 +131,8 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | quote }}
 {{- fail "networkPolicy.clients leaves out Prometheus, which reads metrics at the gateways' port: set networkPolicy.prometheus." -}}
 {{- end -}}
 {{- end -}}
-{{- if and .Values.monitoring.monitors.enabled (eq .Values.tls.mode "authority") (not .Values.monitoring.monitors.tlsSecret) -}}
-{{- fail "monitoring.monitors.enabled with tls.mode authority: set monitoring.monitors.tlsSecret to a Secret with the certificate of an operator (rhone certificate --as operator)." -}}
+{{- if and .Values.tracing.clientCertificate (not .Values.tracing.tlsSecret) -}}
+{{- fail "tracing.clientCertificate: set tracing.tlsSecret to a Secret with ca.crt, tls.crt and tls.key." -}}
 {{- end -}}
 {{- end -}}
 

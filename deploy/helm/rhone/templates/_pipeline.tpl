@@ -80,6 +80,8 @@ spec:
       env:
         {{- include "rhone.processEnv" $root | nindent 8 }}
         {{- include "rhone.redisEnv" $root | nindent 8 }}
+        {{- include "rhone.metricsTokenEnv" $root | indent 8 }}
+        {{- include "rhone.tracingEnv" $root | indent 8 }}
         - name: RHONE_COORDINATOR_PORT
           value: "7100"
         - name: RHONE_OPS_PORT
@@ -106,6 +108,8 @@ spec:
         - { name: tmp, mountPath: /tmp }
         {{- include "rhone.identityMounts" $root | indent 8 }}
         {{- include "rhone.redisMounts" $root | indent 8 }}
+        {{- include "rhone.metricsTokenMounts" $root | indent 8 }}
+        {{- include "rhone.tracingMounts" $root | indent 8 }}
         {{- if eq $values.model.source "claim" }}
         - { name: model, mountPath: /models, readOnly: true }
         {{- end }}
@@ -114,6 +118,8 @@ spec:
     {{- include "rhone.weightsVolume" $root | indent 4 }}
     {{- include "rhone.identityVolumes" (dict "root" $root "role" "coordinator" "group" $values.podSecurityContext.fsGroup) | indent 4 }}
     {{- include "rhone.redisVolumes" $root | indent 4 }}
+    {{- include "rhone.metricsTokenVolumes" $root | indent 4 }}
+    {{- include "rhone.tracingVolumes" $root | indent 4 }}
     {{- if eq $values.model.source "claim" }}
     {{- include "rhone.modelVolume" $root | indent 4 }}
     {{- end }}
@@ -148,6 +154,7 @@ spec:
       args: [shard-worker]
       env:
         {{- include "rhone.processEnv" $root | nindent 8 }}
+        {{- include "rhone.metricsTokenEnv" $root | indent 8 }}
         - name: RHONE_COORDINATOR
           value: {{ index . 2 | quote }}
         - name: RHONE_WORKER_PORT
@@ -171,6 +178,7 @@ spec:
         - { name: weights, mountPath: /weights }
         - { name: tmp, mountPath: /tmp }
         {{- include "rhone.identityMounts" $root | indent 8 }}
+        {{- include "rhone.metricsTokenMounts" $root | indent 8 }}
         {{- if $hasModel }}
         - { name: model, mountPath: /models, readOnly: true }
         {{- end }}
@@ -178,6 +186,7 @@ spec:
     {{- include "rhone.tmpVolume" $root | nindent 4 }}
     {{- include "rhone.weightsVolume" $root | indent 4 }}
     {{- include "rhone.identityVolumes" (dict "root" $root "role" "worker" "group" $values.podSecurityContext.fsGroup) | indent 4 }}
+    {{- include "rhone.metricsTokenVolumes" $root | indent 4 }}
     {{- if $hasModel }}
     {{- include "rhone.modelVolume" $root | indent 4 }}
     {{- end }}

@@ -135,6 +135,80 @@ readinessProbe:
 {{- end }}
 {{- end -}}
 
+{{/* What Prometheus shows to a process that asks others for a certificate. */}}
+{{- define "rhone.metricsTokenEnv" -}}
+{{- if include "rhone.hasMetricsToken" . }}
+- name: RHONE_METRICS_TOKEN_FILE
+  value: /metrics/token
+{{- end }}
+{{- end -}}
+
+{{- define "rhone.metricsTokenMounts" -}}
+{{- if include "rhone.hasMetricsToken" . }}
+- name: metrics-token
+  mountPath: /metrics
+  readOnly: true
+{{- end }}
+{{- end -}}
+
+{{- define "rhone.metricsTokenVolumes" -}}
+{{- if include "rhone.hasMetricsToken" . }}
+- name: metrics-token
+  secret:
+    secretName: {{ include "rhone.metricsSecret" . }}
+    items: [{ key: token, path: token }]
+    defaultMode: 0440
+{{- end }}
+{{- end -}}
+
+{{/* Where traces of requests go. Behind processEnv, which has the pod's name. */}}
+{{- define "rhone.tracingEnv" -}}
+{{- with .Values.tracing }}
+{{- if .endpoint }}
+- name: OTEL_EXPORTER_OTLP_ENDPOINT
+  value: {{ .endpoint | quote }}
+- name: OTEL_TRACES_SAMPLER
+  value: {{ .sampler }}
+- name: OTEL_TRACES_SAMPLER_ARG
+  value: {{ .ratio | quote }}
+- name: OTEL_RESOURCE_ATTRIBUTES
+  value: k8s.namespace.name={{ $.Release.Namespace }},k8s.pod.name=$(POD_NAME)
+  {{- range $name, $value := .resourceAttributes }},{{ $name }}={{ $value | urlquery | replace "+" "%20" }}{{ end }}
+{{- if .headersSecret }}
+- name: OTEL_EXPORTER_OTLP_HEADERS
+  valueFrom: { secretKeyRef: { name: {{ .headersSecret }}, key: headers } }
+{{- end }}
+{{- if .tlsSecret }}
+- name: OTEL_EXPORTER_OTLP_CERTIFICATE
+  value: /tracing-tls/ca.crt
+{{- if .clientCertificate }}
+- name: OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE
+  value: /tracing-tls/tls.crt
+- name: OTEL_EXPORTER_OTLP_CLIENT_KEY
+  value: /tracing-tls/tls.key
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "rhone.tracingMounts" -}}
+{{- if and .Values.tracing.endpoint .Values.tracing.tlsSecret }}
+- name: tracing-tls
+  mountPath: /tracing-tls
+  readOnly: true
+{{- end }}
+{{- end -}}
+
+{{- define "rhone.tracingVolumes" -}}
+{{- if and .Values.tracing.endpoint .Values.tracing.tlsSecret }}
+- name: tracing-tls
+  secret:
+    secretName: {{ .Values.tracing.tlsSecret }}
+    defaultMode: 0440
+{{- end }}
+{{- end -}}
+
 {{- define "rhone.redisMounts" -}}
 {{- if include "rhone.redisSecret" . }}
 - name: redis-password

@@ -1,3 +1,4 @@
+import type { Lane } from "../lane.js";
 import type { ClusterStatus, WorkerStatus } from "./cluster-status.js";
 
 // What a gateway's GET /status/stream sends. Times are Unix milliseconds.
@@ -10,7 +11,7 @@ export type LivePipeline = Omit<ClusterStatus, "workers"> & {
 /** Choices of a model's lane that wait for a coordinator. */
 export interface LiveQueue {
   readonly model: string;
-  readonly lane: "interactive" | "batch";
+  readonly lane: Lane;
   readonly waiting: number;
   /** How long the oldest of them has waited; 0 without one. */
   readonly oldestMs: number;

@@ -1,4 +1,5 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { request as httpsRequest } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Counter, Registry } from "prom-client";
@@ -177,6 +178,46 @@ it("with TLS, shows all to coordinators and operators, and others only whether i
   expect(await look(security, openAs("worker"))).toEqual([ALIVE, NO_REASON, FORBIDDEN, 403]);
   await expect(look(security, openAs("operator", "rhone-other"))).rejects.toThrow(/of rhone-test, not of rhone-other/);
   await expect(look(security, PLAINTEXT)).rejects.toThrow();
+});
+
+describe("a token of metrics", () => {
+  async function withToken(token: string) {
+    const authority = new TestAuthority();
+    onTestFinished(() => authority.close());
+    const metricsTokenFile = join(authority.folder, "token");
+    writeFileSync(metricsTokenFile, `${token}\n`);
+    const security = openSecurity(authority.issue({ role: "worker", name: "a" }));
+    onTestFinished(() => security.close());
+    const about = { registry, notReady: () => "not joined", status: () => ({ workers: 2 }) };
+    const other = await OperationsServer.open({ host: "127.0.0.1", port: 0, security, metricsTokenFile, ...about });
+    onTestFinished(() => other.close());
+    return (path: string, authorization?: string) =>
+      new Promise<number | undefined>((resolve, reject) => {
+        const headers = authorization === undefined ? {} : { authorization };
+        const options = { port: other.port, path, headers, rejectUnauthorized: false, agent: false as const };
+        const asking = httpsRequest(options, (response) => {
+          response.resume();
+          resolve(response.statusCode);
+        });
+        asking.once("error", reject).end();
+      });
+  }
+
+  it("shows metrics to its bearer, without a certificate, and nothing else", async () => {
+    const token = "m".repeat(32);
+    const ask = await withToken(token);
+    expect(await ask("/metrics", `Bearer ${token}`)).toBe(200);
+    for (const wrong of [undefined, `Bearer ${token}m`, `Basic ${token}`])
+      expect(await ask("/metrics", wrong)).toBe(403);
+    expect(await ask("/status", `Bearer ${token}`)).toBe(403);
+  });
+
+  it("can't be short", async () => {
+    await expect(withToken("m".repeat(31))).rejects.toMatchObject({
+      code: "INVALID_CONFIG",
+      message: expect.stringMatching(/has 31 characters; it needs at least 32/),
+    });
+  });
 });
 
 it("does not listen for other machines without TLS", async () => {

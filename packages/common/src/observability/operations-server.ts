@@ -5,7 +5,7 @@ import type { Registry } from "prom-client";
 import { toRhoneError } from "../errors/rhone-error.js";
 import { endRevoked } from "../security/end-revoked.js";
 import type { Role } from "../security/peer.js";
-import type { Security } from "../security/security.js";
+import { bearerOf, isSecret, readSecret, type Security } from "../security/security.js";
 import { listenOrExplain } from "./listen.js";
 import { keepToConnections } from "./most-connections.js";
 import { metricsPage } from "./process-metrics.js";
@@ -15,6 +15,8 @@ export interface OperationsOptions {
   /** 0 = any free port. */
   readonly port: number;
   readonly security: Security;
+  /** File with the secret of those who may read metrics without a certificate. */
+  readonly metricsTokenFile?: string | undefined;
   readonly registry: Registry;
   /** Why the service is not ready, or null when it is. */
   readonly notReady: () => string | null;
@@ -42,8 +44,9 @@ const REQUEST_MS = 10_000;
 
 /**
  * GET /health (the event loop turns), /ready (200, or 503 with the reason), /metrics (Prometheus), /status (JSON). With
- * TLS, states, metrics and reasons are for a coordinator's or operator's certificate; with a secret, states and reasons
- * are for those who know it. POST of a command is for an operator's certificate, or for those who know the secret.
+ * TLS, states, metrics and reasons are for a coordinator's or operator's certificate, and metrics also for the token of
+ * metrics; with a secret, states and reasons are for those who know it. POST of a command is for an operator's
+ * certificate, or for those who know the secret.
  */
 export class OperationsServer {
   readonly #server: Server;
@@ -58,10 +61,13 @@ export class OperationsServer {
 
   /** Throws PORT_IN_USE or INVALID_CONFIG. */
   static async open(options: OperationsOptions): Promise<OperationsServer> {
-    const { host, security } = options;
+    const { host, security, metricsTokenFile } = options;
     security.checkExposure(host);
+    const metricsToken = metricsTokenFile === undefined ? null : readSecret(metricsTokenFile);
     const { server, unwatch } = createFor(security, async (request, response) => {
-      const { code, type, body } = await answer(request, options).catch(() => json(500, { error: "internal" }));
+      const { code, type, body } = await answer(request, { ...options, metricsToken }).catch(() =>
+        json(500, { error: "internal" }),
+      );
       response.writeHead(code, { "content-type": type, "cache-control": "no-store" }).end(body);
     });
     keepToConnections(server, MOST_CONNECTIONS);
@@ -92,8 +98,12 @@ function createFor(security: Security, listener: RequestListener): Created {
   return { server, unwatch: endRevoked(server, security) };
 }
 
-async function answer(request: IncomingMessage, options: OperationsOptions): Promise<Answer> {
-  const { registry, notReady, status, security, commands = {} } = options;
+interface Answering extends OperationsOptions {
+  readonly metricsToken: string | null;
+}
+
+async function answer(request: IncomingMessage, options: Answering): Promise<Answer> {
+  const { registry, notReady, status, security, metricsToken, commands = {} } = options;
   const isAdmitted = security.admits(request, READERS);
   const [path = "/", query = ""] = (request.url ?? "/").split("?");
   if (request.method === "POST") {
@@ -111,7 +121,7 @@ async function answer(request: IncomingMessage, options: OperationsOptions): Pro
       return json(503, { status: "not_ready", ...(isAdmitted && { reason }) });
     }
     case "/metrics":
-      if (security.identity !== null && !isAdmitted) return FORBIDDEN;
+      if (security.identity !== null && !isAdmitted && !showsToken(request, metricsToken)) return FORBIDDEN;
       return { code: 200, type: registry.contentType, body: await metricsPage(registry) };
     case "/status":
       return isAdmitted ? json(200, status()) : FORBIDDEN;
@@ -119,6 +129,9 @@ async function answer(request: IncomingMessage, options: OperationsOptions): Pro
       return json(404, { error: "not found" });
   }
 }
+
+const showsToken = ({ headers }: IncomingMessage, token: string | null): boolean =>
+  token !== null && isSecret(bearerOf(headers), token);
 
 const json = (code: number, value: unknown): Answer => ({
   code,

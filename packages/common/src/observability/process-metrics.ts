@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import { VERSION } from "../version.js";
+import { type Delays, EventLoopDelay } from "./event-loop-delay.js";
 
 /** Metrics of our own that every process has. */
 export const processRegistry = new Registry();
@@ -23,14 +24,29 @@ new Gauge({
   registers: [processRegistry],
 }).set({ version: VERSION, node: process.version }, 1);
 
-/** How often the event loop's delay is read; every 10 ms, as by default, costs 0.3 % of a core. */
-const PRECISION_MS = 20;
 /** Node's metrics are read at most this often: its open files are a folder, its memory a file. */
 const NODE_FRESH_MS = 1000;
 
-/** Node's `process_*` and `nodejs_*`, event-loop delay since the last reading among them. Once per process. */
+const DELAYS: readonly (keyof Delays)[] = ["min", "max", "mean", "stddev", "p50", "p90", "p99"];
+const NEVER_MS = 3_600_000;
+
+/** Node's `process_*` and `nodejs_*`, the event loop's delay in the last 30 to 60 s among them. Once per process. */
 export function collectNodeMetrics(): void {
-  collectDefaultMetrics({ register: nodeRegistry, eventLoopMonitoringPrecision: PRECISION_MS });
+  // prom-client's own delays are those since somebody read them: of two readers each would take the other's away.
+  collectDefaultMetrics({ register: nodeRegistry, eventLoopMonitoringPrecision: NEVER_MS });
+  const delay = new EventLoopDelay();
+  for (const statistic of DELAYS) {
+    const name = `nodejs_eventloop_lag_${statistic}_seconds`;
+    nodeRegistry.removeSingleMetric(name);
+    new Gauge({
+      name,
+      help: `The event loop's delay in the last 30 to 60 s: ${statistic}.`,
+      registers: [nodeRegistry],
+      collect() {
+        this.set(delay.delays[statistic]);
+      },
+    });
+  }
 }
 
 let nodePage: Promise<string> = Promise.resolve("");

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { LANES } from "../lane.js";
 import { isPackedBias } from "./packed-bias.js";
 import { MOST_ROUTE } from "./prefix-links.js";
 import { traceCarrierSchema } from "./trace-carrier.js";
@@ -92,7 +93,7 @@ export const generationJobSchema = z.object({
     .max(MOST_ROUTE)
     .regex(/^(\d+ \d+ \d+ [\w-]*)?$/)
     .default(""),
-  lane: z.enum(["interactive", "batch"]),
+  lane: z.enum(LANES),
   /** Fair shares are per key id; "" = anonymous. */
   keyId: z.string(),
   /** Unix milliseconds. */

@@ -7,7 +7,7 @@ import { createServer as createTlsServer } from "node:tls";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { FakeRedis } from "../testing/fake-redis.js";
 import { TestAuthority } from "../testing/test-authority.js";
-import { type OpenRedisOptions, openRedis, redisUnavailable } from "./open-redis.js";
+import { type OpenRedisOptions, openRedis, redisUnavailable, withinLook } from "./open-redis.js";
 
 let server: FakeRedis;
 beforeEach(async () => {
@@ -103,6 +103,26 @@ it("turns the failure of a command into REDIS_UNAVAILABLE", async () => {
     code: "REDIS_UNAVAILABLE",
     message: "Redis can't be reached; try again shortly.",
     cause: { message: "OOM command not allowed" },
+  });
+});
+
+describe("a look", () => {
+  it("is what Redis answers, or why it does not", async () => {
+    expect(await withinLook(Promise.resolve(7))).toBe(7);
+    await expect(withinLook(Promise.reject(new Error("gone")))).rejects.toThrow("gone");
+  });
+
+  it("waits for 5 s and no longer", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const ended = vi.fn();
+    withinLook(new Promise(() => {})).catch(ended);
+    await vi.advanceTimersByTimeAsync(4999);
+    expect(ended).not.toHaveBeenCalled();
+    await vi.advanceTimersByTimeAsync(1);
+    expect(ended.mock.lastCall).toMatchObject([
+      { code: "REDIS_UNAVAILABLE", message: "Redis has not answered for 5 s; try again shortly." },
+    ]);
   });
 });
 

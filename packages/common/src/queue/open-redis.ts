@@ -170,3 +170,19 @@ function contentOf(file: string): string {
 export function redisUnavailable(cause: unknown): never {
   throw new RhoneError("REDIS_UNAVAILABLE", "Redis can't be reached; try again shortly.", { cause });
 }
+
+/** As long as ten tries to connect take. */
+const LOOK_MS = 5000;
+
+/**
+ * What `asked` resolves with, for somebody who only looks at what Redis knows: work waits until a Redis that hangs is
+ * replaced, a look is better told that it does. Throws REDIS_UNAVAILABLE after 5 s.
+ */
+export async function withinLook<T>(asked: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const message = `Redis has not answered for ${LOOK_MS / 1000} s; try again shortly.`;
+    timer = setTimeout(() => reject(new RhoneError("REDIS_UNAVAILABLE", message)), LOOK_MS);
+  });
+  return Promise.race([asked, late]).finally(() => clearTimeout(timer));
+}

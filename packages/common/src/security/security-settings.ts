@@ -39,6 +39,15 @@ export const securitySettings = {
   },
 } as const satisfies Settings;
 
+/** Of processes whose metrics need a certificate where there are certificates. */
+export const metricsTokenFileSetting = {
+  env: "RHONE_METRICS_TOKEN_FILE",
+  schema: path,
+  doc:
+    "File with a secret of at least 32 characters: who shows it, as Authorization: Bearer …, reads /metrics without a " +
+    "certificate. Read at the start.",
+} as const;
+
 /** Values of `securitySettings`, which may be passed to a thread. */
 export type SecurityConfig = ConfigOf<typeof securitySettings>;
 

@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { readFileSync } from "node:fs";
-import type { IncomingMessage } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { type PeerCertificate, TLSSocket } from "node:tls";
 import type { Metadata } from "@grpc/grpc-js";
 import { RhoneError } from "../errors/rhone-error.js";
@@ -178,7 +178,7 @@ export function openSecurity(config: SecurityConfig, log?: Log): Security {
       "RHONE_TLS_CA, RHONE_TLS_CERT and RHONE_TLS_KEY go together: set all three. RHONE_TLS_REVOKED is beside them.",
     );
   }
-  const secret = clusterSecretFile === undefined ? null : readClusterSecret(clusterSecretFile);
+  const secret = clusterSecretFile === undefined ? null : readSecret(clusterSecretFile);
   if (secret === null && !config.allowPlaintext) {
     throw new RhoneError(
       "INVALID_CONFIG",
@@ -199,8 +199,8 @@ export function openSecurity(config: SecurityConfig, log?: Log): Security {
 /** Shorter ones could be guessed. */
 const SHORTEST_SECRET = 32;
 
-/** Throws INVALID_CONFIG. */
-export function readClusterSecret(path: string): string {
+/** Of the cluster, or of those who may read metrics. Throws INVALID_CONFIG. */
+export function readSecret(path: string): string {
   const text = readSecretFile(path).trim();
   if (text.length >= SHORTEST_SECRET) return text;
   throw new RhoneError(
@@ -213,10 +213,16 @@ function readSecretFile(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch (cause) {
-    const why = `The cluster's secret ${path} can't be read: ${(cause as Error).message}`;
+    const why = `The secret in ${path} can't be read: ${(cause as Error).message}`;
     throw new RhoneError("INVALID_CONFIG", why, { cause });
   }
 }
+
+const BEARER = /^Bearer +(\S+) *$/i;
+
+/** What `Authorization: Bearer …` shows; undefined without it. */
+export const bearerOf = ({ authorization = "" }: IncomingHttpHeaders): string | undefined =>
+  BEARER.exec(authorization)?.[1];
 
 /** Who is at the other end of a call; null where certificates don't tell. */
 export const peerOf = (call: Call): Peer | null => peerOfCertificate(call.getAuthContext()?.sslPeerCertificate);

@@ -28,7 +28,7 @@ export async function memoryTracing(env: Readonly<Record<string, string>> = {}) 
   const logger = createLogger({ service: "test", level: "silent" });
   const tracing: Tracing = OtlpTracing.open(await loadSdk(), {
     ...config,
-    otlpEndpoint: "",
+    url: "",
     service: "test",
     instance: "t1",
     logger,

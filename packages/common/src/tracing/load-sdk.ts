@@ -19,8 +19,8 @@ export async function loadSdk(): Promise<Sdk> {
     ]);
     return { core, exporter, resources, traces };
   } catch (cause) {
-    const missing = "OTEL_EXPORTER_OTLP_ENDPOINT is set, and OpenTelemetry's SDK is not installed";
-    const cure = "install this program with its optional dependencies, or unset the variable";
+    const missing = "A collector of traces is set (OTEL_EXPORTER_OTLP_*), and OpenTelemetry's SDK is not installed";
+    const cure = "install this program with its optional dependencies, or set OTEL_SDK_DISABLED=true";
     throw new RhoneError("INVALID_CONFIG", `${missing}; ${cure}.`, { cause });
   }
 }

@@ -25,8 +25,8 @@ const MOST_WAITING = 8192;
 /** Characters of an attribute: a path may have thousands. */
 const LONGEST_TEXT = 1024;
 const SEND_MS = 1000;
-/** Longest that sending takes, also at the end. */
-const SEND_TIMEOUT_MS = 5000;
+/** Longest that a process which ends waits for its last traces; the exporter goes on trying for longer. */
+const LAST_SEND_MS = 5000;
 
 const KINDS: Readonly<Record<NonNullable<SpanOptions["kind"]>, SpanKind>> = {
   internal: SpanKind.INTERNAL,
@@ -36,8 +36,9 @@ const KINDS: Readonly<Record<NonNullable<SpanOptions["kind"]>, SpanKind>> = {
 };
 
 export interface OtlpOptions extends TracingConfig, TracedService {
-  readonly otlpEndpoint: string;
-  /** Takes the spans that have ended; default: sends them to the collector at the endpoint. */
+  /** Where a collector takes traces. */
+  readonly url: string;
+  /** Takes the spans that have ended; default: sends them to the collector. */
   readonly processor?: SpanProcessor;
 }
 
@@ -78,9 +79,8 @@ export class OtlpTracing implements Tracing {
 
   async close(): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
-    // An exporter goes on trying for longer.
     const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, SEND_TIMEOUT_MS);
+      timer = setTimeout(resolve, LAST_SEND_MS);
     });
     const sent = this.#provider.shutdown();
     await Promise.race([sent, late]).catch((err: unknown) => this.#logger.warn({ err }, "last traces not sent"));
@@ -89,14 +89,10 @@ export class OtlpTracing implements Tracing {
   }
 }
 
-function sender({ exporter: { OTLPTraceExporter }, traces }: Sdk, { otlpEndpoint }: OtlpOptions): SpanProcessor {
-  const url = `${otlpEndpoint.replace(/\/$/, "")}/v1/traces`;
-  return new traces.BatchSpanProcessor({
-    exporter: new OTLPTraceExporter({ url, timeoutMillis: SEND_TIMEOUT_MS }),
-    maxQueueSize: MOST_WAITING,
-    scheduledDelayMillis: SEND_MS,
-    exportTimeoutMillis: SEND_TIMEOUT_MS,
-  });
+/** Headers, the longest time for sending, compression and TLS are the exporter's, which reads their variables. */
+function sender({ exporter: { OTLPTraceExporter }, traces }: Sdk, { url }: OtlpOptions): SpanProcessor {
+  const exporter = new OTLPTraceExporter({ url });
+  return new traces.BatchSpanProcessor({ exporter, maxQueueSize: MOST_WAITING, scheduledDelayMillis: SEND_MS });
 }
 
 /** Makes spans, and reads and writes who they are. */

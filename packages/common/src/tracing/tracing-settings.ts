@@ -1,4 +1,6 @@
 import { z } from "zod";
+import type { ConfigOf, Settings } from "../config/load-config.js";
+import { booleanSchema } from "../config/schemas.js";
 
 const SAMPLERS = [
   "parentbased_traceidratio",
@@ -10,19 +12,47 @@ const SAMPLERS = [
 ] as const;
 
 const isUrl = (text: string): boolean => /^https?:\/\//.test(text) && URL.canParse(text);
+const urlSchema = z.string().refine(isUrl, "is not an http:// or https:// URL").optional();
 
-/** OpenTelemetry's own variables, as far as a service must know them; its exporter reads those of headers and TLS. */
+const protocolSchema = z.enum(["http/protobuf", "http/json", "grpc"]);
+
+/**
+ * OpenTelemetry's own variables, as far as a service must know them; its exporter reads those of headers, of the time
+ * that sending may take, and of TLS.
+ */
 export const tracingSettings = {
   otlpEndpoint: {
     env: "OTEL_EXPORTER_OTLP_ENDPOINT",
-    schema: z.string().refine(isUrl, "is not an http:// or https:// URL").optional(),
+    schema: urlSchema,
     doc: "Collector that gets the traces, as a URL without its /v1/traces, such as http://127.0.0.1:4318.",
     defaultText: "no traces",
   },
+  otlpTracesEndpoint: {
+    env: "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    schema: urlSchema,
+    doc: "The whole URL to which traces are sent, used as it is. It wins over --otlp-endpoint, and is enough alone.",
+    defaultText: "--otlp-endpoint with /v1/traces",
+  },
   otlpProtocol: {
     env: "OTEL_EXPORTER_OTLP_PROTOCOL",
-    schema: z.enum(["http/protobuf"]).default("http/protobuf"),
-    doc: "How traces are sent: http/protobuf, which collectors take at port 4318.",
+    schema: protocolSchema.default("http/protobuf"),
+    doc: "How traces are sent: http/protobuf, at port 4318 as a rule. Others are refused where traces are sent.",
+  },
+  otlpTracesProtocol: {
+    env: "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
+    schema: protocolSchema.optional(),
+    doc: "The same for traces alone. It wins over --otlp-protocol.",
+    defaultText: "--otlp-protocol",
+  },
+  tracesExporter: {
+    env: "OTEL_TRACES_EXPORTER",
+    schema: z.enum(["otlp", "none"]).default("otlp"),
+    doc: "none = send no traces, whatever the endpoint.",
+  },
+  otelSdkDisabled: {
+    env: "OTEL_SDK_DISABLED",
+    schema: booleanSchema.default(false),
+    doc: "true = trace nothing, whatever the other settings.",
   },
   tracesSampler: {
     env: "OTEL_TRACES_SAMPLER",
@@ -36,10 +66,6 @@ export const tracingSettings = {
     schema: z.coerce.number().min(0).max(1).default(1),
     doc: "Share of requests that the samplers with traceidratio trace; 1 = all.",
   },
-} as const;
+} as const satisfies Settings;
 
-export interface TracingConfig {
-  readonly otlpEndpoint?: string | undefined;
-  readonly tracesSampler: (typeof SAMPLERS)[number];
-  readonly tracesSamplerArg: number;
-}
+export type TracingConfig = ConfigOf<typeof tracingSettings>;

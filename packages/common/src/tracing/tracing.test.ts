@@ -1,12 +1,7 @@
-import { createServer } from "node:http";
-import { afterEach, describe, expect, it, vi } from "vitest";
-import { loadConfig } from "../config/load-config.js";
+import { afterEach, describe, expect, it } from "vitest";
 import { RhoneError } from "../errors/rhone-error.js";
-import type { Logger } from "../observability/logger.js";
 import { memoryTracing, treeOf } from "../testing/memory-tracing.js";
-import { openTracing } from "./open-tracing.js";
 import { NO_TRACING, type Tracing, timed } from "./tracing.js";
-import { tracingSettings } from "./tracing-settings.js";
 
 const PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7";
 const sampled = { traceparent: `${PARENT}-01` };
@@ -114,46 +109,5 @@ describe("a span", () => {
       { name: "admit", hasFailed: true },
     ]);
     expect(await timed(null, "tokenize", async () => 8)).toBe(8);
-  });
-});
-
-describe("opening traces", () => {
-  const service = (logger: unknown = {}) => ({ service: "gateway", instance: "g1", logger: logger as Logger });
-  const config = (env: Readonly<Record<string, string>>) => loadConfig(tracingSettings, env, []);
-
-  it("without a collector loads nothing and traces nothing", async () => {
-    const tracing = await openTracing(config({}), service());
-    expect(tracing).toBe(NO_TRACING);
-    expect(tracing.begin("request")).toBeNull();
-    await tracing.close();
-  });
-
-  it.each([
-    ["OTEL_EXPORTER_OTLP_ENDPOINT", "127.0.0.1:4318"],
-    ["OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"],
-    ["OTEL_TRACES_SAMPLER", "often"],
-    ["OTEL_TRACES_SAMPLER_ARG", "2"],
-  ])("refuses %s=%s", (name, value) => {
-    expect(() => config({ [name]: value })).toThrow(`${name}=${value} is`);
-  });
-
-  it("sends the spans that have ended as it closes, and tells the log of a collector that refuses them", async () => {
-    const paths: (string | undefined)[] = [];
-    const server = createServer((request, response) => {
-      paths.push(`${request.url} ${request.headers["content-type"]}`);
-      request.resume();
-      response.writeHead(400).end();
-    });
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    const { port } = server.address() as { readonly port: number };
-    const logger = { warn: vi.fn() };
-    opened = await openTracing(config({ OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}/` }), service(logger));
-    opened.begin("request")?.end();
-    await opened.close();
-    opened = NO_TRACING;
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-    expect(paths).toEqual(["/v1/traces application/x-protobuf"]);
-    expect(logger.warn).toHaveBeenCalled();
   });
 });

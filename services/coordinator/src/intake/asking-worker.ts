@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Condition, GenerationJob } from "@rhone/common";
+import type { Condition, Lane } from "@rhone/common";
 import { type Processor, raw2NextJobData, Worker, type WorkerOptions } from "bullmq";
 import type { Redis } from "ioredis";
 import { isRefused } from "./insist.js";
@@ -15,7 +15,7 @@ export interface AskingOptions extends WorkerOptions {
   /** Borrowed; jobs are asked for on it. */
   readonly redis: Redis;
   readonly lockDuration: number;
-  readonly lane: GenerationJob["lane"];
+  readonly lane: Lane;
   readonly loads: ReplicaLoads;
   readonly lease: Lease;
 }

@@ -1,9 +1,9 @@
 import {
   endTurn,
-  type GenerationJob,
   generationJobSchema,
   type JobQueue,
   jobLockKey,
+  type Lane,
   queueName,
   REDIS_PREFIX,
   RhoneError,
@@ -20,8 +20,6 @@ import type { ToldLinks } from "./told-links.js";
 
 /** Completed jobs hold nothing that their token log does not. */
 const KEEP = { age: 3600, count: 1000 };
-
-type Lane = GenerationJob["lane"];
 
 export interface LaneConsumerOptions extends Omit<JobContext, "onArrival"> {
   /** Borrowed; BullMQ opens a second connection like it. */

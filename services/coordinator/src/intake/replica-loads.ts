@@ -2,8 +2,8 @@ import {
   Condition,
   callChannel,
   callsKey,
-  type GenerationJob,
   handedKey,
+  type Lane,
   loadsKey,
   prefixesKey,
   RhoneError,
@@ -22,8 +22,6 @@ const KEPT_S = 60;
 const LOOKED_AT = 128;
 /** Bytes of jobs after which a script reads and takes no more: they are parsed in one turn of the event loop. */
 const READ_BYTES = 256 * 1024;
-
-type Lane = GenerationJob["lane"];
 
 /**
  * KEYS: the loads. ARGV: as COSTS, then of each job that this coordinator has not begun the lane, the rows that it

@@ -2,6 +2,7 @@ import {
   explainRefusal,
   type GenerationEvent,
   generationJobSchema,
+  LANES,
   type Logger,
   leaveQueue,
   RhoneError,
@@ -41,7 +42,7 @@ const addressSchema = z.object({
   requestId: z.string().min(1),
   replyTo: z.string(),
   keyId: z.string().catch(""),
-  lane: z.enum(["interactive", "batch"]).catch("interactive"),
+  lane: z.enum(LANES).catch("interactive"),
 });
 
 /**

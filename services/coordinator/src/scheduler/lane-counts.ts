@@ -1,4 +1,4 @@
-import type { GenerationJob } from "@rhone/common";
+import type { Lane } from "@rhone/common";
 import type { Sequence } from "./sequence.js";
 
 export interface LaneCount {
@@ -8,7 +8,7 @@ export interface LaneCount {
   oldestMs: number | null;
 }
 
-export type LaneCounts = Readonly<Record<GenerationJob["lane"], LaneCount>>;
+export type LaneCounts = Readonly<Record<Lane, LaneCount>>;
 
 const nothing = (): LaneCount => ({ running: 0, waiting: 0, oldestMs: null });
 

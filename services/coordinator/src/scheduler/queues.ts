@@ -1,4 +1,4 @@
-import type { GenerationJob } from "@rhone/common";
+import type { Lane } from "@rhone/common";
 import type { Sequence } from "./sequence.js";
 
 /** One API key's waiting sequences, in the order of their ranks, and the rows that it was charged for. */
@@ -99,7 +99,7 @@ const goesBefore = (a: Sequence, b: Sequence): boolean =>
 
 /** Sequences that wait for pages: interactive before batch, and within a lane by fair shares of the API keys. */
 export class WaitingQueue {
-  readonly #lanes: Record<GenerationJob["lane"], FairQueue> = { interactive: new FairQueue(), batch: new FairQueue() };
+  readonly #lanes: Record<Lane, FairQueue> = { interactive: new FairQueue(), batch: new FairQueue() };
 
   get size(): number {
     return this.#lanes.interactive.size + this.#lanes.batch.size;

@@ -1,4 +1,4 @@
-import { FairWaiters, type GenerationEvent, type GenerationJob, RhoneError } from "@rhone/common";
+import { FairWaiters, type GenerationEvent, type Lane, RhoneError } from "@rhone/common";
 import { Counts } from "../counts.js";
 import type { Metrics } from "../metrics.js";
 import { RequestError } from "../request-error.js";
@@ -20,7 +20,7 @@ export interface AnswerRoomOptions {
 export interface AskedRoom {
   /** The most that the answer may take until its end. */
   readonly bytes: number;
-  readonly lane: GenerationJob["lane"];
+  readonly lane: Lane;
   /** The caller's API key; "" = anonymous. */
   readonly owner: string;
   /** When waiting is over in any case, in Unix milliseconds. */

@@ -2,6 +2,7 @@ import {
   FairLine,
   FINISHED_LOG_TTL_S,
   type GenerationJob,
+  LANES,
   RhoneError,
   streamHeadKey,
   streamKey,
@@ -26,7 +27,7 @@ const addressSchema = z.object({
   requestId: z.string(),
   replyTo: z.string(),
   model: z.string(),
-  lane: z.enum(["interactive", "batch"]),
+  lane: z.enum(LANES),
 });
 
 export const streamRecordSchema = z.object({

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
-import { isSecret, SECRET_HEADER, timed } from "@rhone/common";
+import { bearerOf, isSecret, SECRET_HEADER, timed, withinLook } from "@rhone/common";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { anonymous, type Caller, callerOf, type Limits } from "../admission/caller.js";
 import { FailedKeys } from "../admission/failed-keys.js";
@@ -28,7 +28,7 @@ declare module "fastify" {
     caller: Caller;
     /**
      * Whether it may be told ids and addresses: it has an API key, or the cluster's secret. Throws INVALID_API_KEY for
-     * a wrong key, RATE_LIMIT_EXCEEDED, REDIS_UNAVAILABLE.
+     * a wrong key, RATE_LIMIT_EXCEEDED, and REDIS_UNAVAILABLE within 5 s.
      */
     maySeeInside: () => Promise<boolean>;
     /** Whether it shows the cluster's secret, or a key that was made with --admin. For requests that have a caller. */
@@ -57,7 +57,8 @@ export function admit(scope: FastifyInstance, { wrongKeysPerMinute, ...admission
     const operation = operationOf(request);
     if (operation?.tag === "operations") return;
     await timed(request.span, "admit", async () => {
-      request.caller = await authenticate({ ...admission, failed }, request);
+      const authenticating = authenticate({ ...admission, failed }, request);
+      request.caller = await (isLook(request) ? withinLook(authenticating) : authenticating);
       const isLimited = request.caller.limits.requests !== null;
       if (isLimited && isGeneration(operation)) await limitRequests(admission, reply);
     });
@@ -72,9 +73,12 @@ async function maySeeInside(
   const { keyRing } = uses;
   if (showsSecret(uses, request)) return true;
   if (keyRing === null || secretIn(request.headers) === undefined) return false;
-  await authenticate(uses, request);
+  await withinLook(authenticate(uses, request));
   return true;
 }
+
+/** Nothing is to be done for it, so it need not wait for as long as work does. */
+const isLook = ({ method }: FastifyRequest): boolean => method === "GET" || method === "HEAD";
 
 const showsSecret = ({ clusterSecret }: Pick<Admission, "clusterSecret">, { headers }: FastifyRequest): boolean =>
   clusterSecret !== null && [headers[SECRET_HEADER], secretIn(headers)].some((each) => isSecret(each, clusterSecret));
@@ -107,12 +111,10 @@ function refuseGuesses({ metrics }: Authentication, waitMs: number): void {
   throw new RequestError("RATE_LIMIT_EXCEEDED", message, { headers: { "retry-after": retryAfter(waitMs) } });
 }
 
-const BEARER = /^Bearer +(\S+) *$/i;
-
 /** `Authorization: Bearer …`, which OpenAI's and Mistral's clients send, or `x-api-key`. */
 function secretIn(headers: IncomingHttpHeaders): string | undefined {
   const other = headers["x-api-key"];
-  return BEARER.exec(headers.authorization ?? "")?.[1] ?? (typeof other === "string" ? other : undefined);
+  return bearerOf(headers) ?? (typeof other === "string" ? other : undefined);
 }
 
 /** The command names folders of this machine, so others are referred to its log. */

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import cors from "@fastify/cors";
 import { type Logger, RhoneError, type Tracing } from "@rhone/common";
+import { boundUnacknowledged } from "@rhone/ggml";
 import {
   type FastifyInstance,
   type FastifyReply,
@@ -10,7 +11,6 @@ import {
   fastify,
 } from "fastify";
 import { messagesDialect } from "../answers/dialect.js";
-import { boundUnacknowledged } from "../text/text-model.js";
 import { Arrivals } from "./arrivals.js";
 import { closeWith } from "./close-with.js";
 import { type AnswersUse, countAnswer, countAnswers, countRefusal } from "./count-answers.js";

@@ -2,6 +2,7 @@ import {
   anonymousStatus,
   type ClusterEvent,
   type ClusterStatus,
+  LANES,
   type LiveHello,
   type LivePipeline,
   type LiveQueue,
@@ -10,7 +11,6 @@ import {
   toRhoneError,
 } from "@rhone/common";
 import type { ClusterRecords } from "../monitoring/cluster-records.js";
-import { LANES } from "../monitoring/cluster-view.js";
 import type { ClusterState } from "../queue/cluster-state.js";
 import { eventsBetween } from "./cluster-events.js";
 import type { RecentRequests, RequestsReader } from "./recent-requests.js";

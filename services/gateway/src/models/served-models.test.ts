@@ -32,6 +32,19 @@ const found = async (models: ServedModels, asked?: string) => {
   return [text.name, ...coordinators.map(({ coordinator }) => coordinator)];
 };
 
+it("a request that is to be computed waits for Redis, one that looks does not", async () => {
+  const asked: unknown[] = [];
+  const coordinators: ConstructorParameters<typeof ServedModels>[1]["coordinators"] = async (options) => {
+    asked.push(options);
+    return [serving("1", "a")];
+  };
+  const models = new ServedModels([model("a")], { coordinators });
+  await models.find("a");
+  await models.all();
+  await models.findReady("a", "");
+  expect(asked).toEqual([undefined, undefined, { patient: true }]);
+});
+
 describe("the model of a request", () => {
   const coordinators = [serving("1", "b"), serving("2", "a"), serving("3", "other", "b"), serving("4", "foreign")];
   const models = served(["a", "b"], coordinators, ["small"]);

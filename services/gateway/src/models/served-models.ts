@@ -69,19 +69,17 @@ export class ServedModels {
 
   /** The model that a request asks for; undefined: the first. Throws MODEL_NOT_FOUND and REDIS_UNAVAILABLE. */
   async find(asked: string | undefined): Promise<AskedModel> {
-    const coordinators = await this.#cluster.coordinators();
-    const model = this.#own(asked) ?? this.#byCoordinator(asked, coordinators);
-    if (model === undefined) throw this.#notFound(asked ?? "", coordinators);
-    return this.#served(model, coordinators, asked ?? model.text.name);
+    return this.#find(asked, await this.#cluster.coordinators());
   }
 
   /**
-   * As `find`, with a coordinator that is ready. One that was ready a moment ago is waited for: `owner` is the API key
-   * that waits. Throws NO_PIPELINE, too.
+   * As `find`, with a coordinator that is ready, for a request that is to be computed: it waits for a Redis that does
+   * not answer, and for a coordinator that was ready a moment ago. `owner` is the API key that waits. Throws
+   * NO_PIPELINE, too.
    */
   async findReady(asked: string | undefined, owner: string): Promise<ReadyModel> {
     for (;;) {
-      const found = await this.find(asked);
+      const found = this.#find(asked, await this.#cluster.coordinators({ patient: true }));
       try {
         return { ...found, coordinator: readyCoordinator(found) };
       } catch (error) {
@@ -110,6 +108,12 @@ export class ServedModels {
   async askable(): Promise<ReadonlySet<string>> {
     const all = await this.all();
     return new Set(all.flatMap(({ text, coordinators }) => [...namesOf(text), ...coordinators.map(nameAt)]));
+  }
+
+  #find(asked: string | undefined, coordinators: readonly ClusterStatus[]): AskedModel {
+    const model = this.#own(asked) ?? this.#byCoordinator(asked, coordinators);
+    if (model === undefined) throw this.#notFound(asked ?? "", coordinators);
+    return this.#served(model, coordinators, asked ?? model.text.name);
   }
 
   #own(asked: string | undefined): GatewayModel | undefined {

@@ -6,6 +6,7 @@ import {
   queueName,
   REDIS_PREFIX,
   redisUnavailable,
+  withinLook,
 } from "@rhone/common";
 import type { Redis } from "ioredis";
 
@@ -25,7 +26,7 @@ export interface GatewayPlace {
   readonly address: string;
 }
 
-/** What Redis knows of the cluster. Both throw REDIS_UNAVAILABLE. */
+/** What Redis knows of the cluster. Both throw REDIS_UNAVAILABLE, also when it has not answered for 5 s. */
 export interface ClusterRecords {
   /** In the order of `queues`. */
   depths(queues: readonly JobQueue[]): Promise<readonly QueueDepth[]>;
@@ -44,23 +45,25 @@ export const redisClusterRecords = (redis: Redis): ClusterRecords => ({
       pipeline.zcard(`${key}:prioritized`).llen(`${key}:wait`).llen(`${key}:active`);
       pipeline.zrange(placesKey(queue), "0", "0", "WITHSCORES");
     }
-    const answers = (await pipeline.exec().catch(redisUnavailable)) ?? [];
+    const answers = (await withinLook(pipeline.exec().catch(redisUnavailable))) ?? [];
     const [time, ...rest] = answers.map(([error, answer]) => (error === null ? answer : null));
     const nowMs = timeIn(time);
     return queues.map((_, at) => depthIn(rest.slice(PER_QUEUE * at, PER_QUEUE * (at + 1)), nowMs));
   },
-  async gateways() {
-    const ids = (await redis.smembers(GATEWAYS_KEY).catch(redisUnavailable)).sort();
-    if (ids.length === 0) return [];
-    const addresses = await redis.mget(ids.map(gatewayKey)).catch(redisUnavailable);
-    const gone = ids.filter((_, at) => addresses[at] === null);
-    if (gone.length > 0) redis.srem(GATEWAYS_KEY, ...gone).catch(() => {});
-    return ids.flatMap((id, at) => {
-      const address = addresses[at];
-      return address == null ? [] : [{ id, address }];
-    });
-  },
+  gateways: () => withinLook(readGateways(redis)),
 });
+
+async function readGateways(redis: Redis): Promise<readonly GatewayPlace[]> {
+  const ids = (await redis.smembers(GATEWAYS_KEY).catch(redisUnavailable)).sort();
+  if (ids.length === 0) return [];
+  const addresses = await redis.mget(ids.map(gatewayKey)).catch(redisUnavailable);
+  const gone = ids.filter((_, at) => addresses[at] === null);
+  if (gone.length > 0) redis.srem(GATEWAYS_KEY, ...gone).catch(() => {});
+  return ids.flatMap((id, at) => {
+    const address = addresses[at];
+    return address == null ? [] : [{ id, address }];
+  });
+}
 
 /** Milliseconds of Redis' clock. */
 function timeIn(answer: unknown): number {

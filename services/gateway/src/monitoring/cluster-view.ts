@@ -1,10 +1,7 @@
-import type { ClusterStatus, GenerationJob } from "@rhone/common";
+import { type ClusterStatus, LANES, type Lane } from "@rhone/common";
 import type { ServedModels } from "../models/served-models.js";
 import type { ClusterState } from "../queue/cluster-state.js";
 import type { ClusterRecords, QueueDepth } from "./cluster-records.js";
-
-export type Lane = GenerationJob["lane"];
-export const LANES: readonly Lane[] = ["interactive", "batch"];
 
 /** A model as the cluster has it at one moment. */
 export interface ModelView {

@@ -1,7 +1,7 @@
-import { metricsPage } from "@rhone/common";
+import { LANES, metricsPage } from "@rhone/common";
 import type { Histogram } from "prom-client";
 import type { Metrics } from "../metrics.js";
-import { type ClusterView, LANES, type ModelView } from "./cluster-view.js";
+import type { ClusterView, ModelView } from "./cluster-view.js";
 import { VllmNames } from "./vllm-names.js";
 
 export interface MetricsPagesOptions {

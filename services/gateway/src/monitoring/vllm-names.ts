@@ -1,6 +1,6 @@
-import type { ClusterStatus } from "@rhone/common";
+import { type ClusterStatus, LANES } from "@rhone/common";
 import type { Metrics } from "../metrics.js";
-import { LANES, type ModelView } from "./cluster-view.js";
+import type { ModelView } from "./cluster-view.js";
 import { CoordinatorTotals } from "./coordinator-totals.js";
 import { type Family, type Labels, writeFamily } from "./exposition.js";
 

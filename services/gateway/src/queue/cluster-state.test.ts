@@ -1,5 +1,5 @@
 import { COORDINATORS_KEY, statusKey } from "@rhone/common";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { status } from "../testing/coordinator-status.js";
 import { redisClusterState } from "./cluster-state.js";
 
@@ -70,6 +70,32 @@ describe("coordinators", () => {
     nowMs += 1;
     await state.coordinators();
     expect(redis.commands).toHaveLength(4);
+  });
+
+  it("are waited for 5 s while Redis hangs, by those who are patient for longer, and asked for once", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
+    let nowMs = 1000;
+    let wake = (): void => {};
+    const hanging = new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+    const redis = redisWith({ a: JSON.stringify(status("a")) });
+    const { smembers } = redis;
+    redis.smembers = async (key) => hanging.then(() => smembers.call(redis, key));
+    const state = stateOf(redis, () => nowMs);
+    const patient = state.coordinators({ patient: true });
+    for (let look = 0; look < 2; look++) {
+      const refused = expect(state.coordinators()).rejects.toMatchObject({ code: "REDIS_UNAVAILABLE" });
+      await vi.advanceTimersByTimeAsync(5000);
+      await refused;
+      nowMs += 5000;
+    }
+    wake();
+    expect(await patient).toHaveLength(1);
+    expect(redis.commands).toEqual(["smembers", "mget"]);
+    expect(await state.coordinators()).toHaveLength(1);
+    expect(redis.commands).toEqual(["smembers", "mget", "smembers", "mget"]);
   });
 
   it("are out of reach without Redis", async () => {

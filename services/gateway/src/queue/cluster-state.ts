@@ -1,28 +1,44 @@
-import { type ClusterStatus, COORDINATORS_KEY, parseClusterStatus, redisUnavailable, statusKey } from "@rhone/common";
+import {
+  type ClusterStatus,
+  COORDINATORS_KEY,
+  parseClusterStatus,
+  redisUnavailable,
+  statusKey,
+  withinLook,
+} from "@rhone/common";
 import type { Redis } from "ioredis";
 
 /** The state of the coordinators. */
 export interface ClusterState {
-  /** The status of every living coordinator. Throws REDIS_UNAVAILABLE. */
-  coordinators(): Promise<readonly ClusterStatus[]>;
+  /**
+   * The status of every living coordinator. Throws REDIS_UNAVAILABLE, also when Redis has not answered for 5 s; for
+   * those who are patient, as requests that are to be computed, when a command fails.
+   */
+  coordinators(options?: { readonly patient?: boolean }): Promise<readonly ClusterStatus[]>;
 }
 
 const FRESH_MS = 250;
 
 type StatusStore = Pick<Redis, "smembers" | "mget" | "srem">;
 
-/** Reads the statuses that coordinators publish each second, at most once per 250 ms. `redis` is borrowed. */
+/**
+ * Reads the statuses that coordinators publish each second, at most once per 250 ms, and not again before Redis has
+ * answered. `redis` is borrowed.
+ */
 export function redisClusterState(redis: StatusStore, now: () => number = Date.now): ClusterState {
   let reading: Promise<readonly ClusterStatus[]> | undefined;
+  let isUnanswered = false;
   let readAtMs = 0;
-  return {
-    coordinators() {
-      if (reading !== undefined && now() - readAtMs < FRESH_MS) return reading;
-      readAtMs = now();
-      reading = readStatuses(redis);
-      return reading;
-    },
+  const read = (): Promise<readonly ClusterStatus[]> => {
+    if (reading !== undefined && (isUnanswered || now() - readAtMs < FRESH_MS)) return reading;
+    readAtMs = now();
+    isUnanswered = true;
+    reading = readStatuses(redis).finally(() => {
+      isUnanswered = false;
+    });
+    return reading;
   };
+  return { coordinators: ({ patient = false } = {}) => (patient ? read() : withinLook(read())) };
 }
 
 async function readStatuses(redis: StatusStore): Promise<readonly ClusterStatus[]> {

@@ -1,4 +1,4 @@
-import { type ClusterStatus, type GenerationJob, type TraceSpan, timed } from "@rhone/common";
+import { type ClusterStatus, type GenerationJob, type Lane, type TraceSpan, timed } from "@rhone/common";
 import type { FrameOptions } from "../answers/answer-frame.js";
 import type { Writer } from "../answers/writer.js";
 import type { WriterRecord } from "../answers/writer-record.js";
@@ -12,7 +12,7 @@ import { type JobPlan, toJobs } from "./to-jobs.js";
 export interface Arrival {
   /** The tail of the request's id. Requests with equal ids are the same generation. */
   readonly id: string;
-  readonly lane: GenerationJob["lane"];
+  readonly lane: Lane;
   /** The name of the API key; "" where no keys are required. */
   readonly owner: string;
   /** Unix milliseconds. */

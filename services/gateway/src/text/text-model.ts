@@ -6,8 +6,6 @@ import type { EncodeLimits } from "./encoder-thread.js";
 import { type EncodeOptions, Encodings } from "./encodings.js";
 import { rememberPieces } from "./remember-pieces.js";
 
-export { boundUnacknowledged, trimMemory } from "@rhone/ggml";
-
 /** Turns each text before a gap, with the text after it, into a prompt whose continuation fills the gap. */
 export type FillInMiddle = (
   befores: readonly string[],

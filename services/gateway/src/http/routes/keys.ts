@@ -1,4 +1,4 @@
-import { type ApiKey, type ApiKeyStore, type Logger, newApiKey, RhoneError } from "@rhone/common";
+import { type ApiKey, type ApiKeyStore, type Logger, newApiKey, RhoneError, withinLook } from "@rhone/common";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { parseRequest } from "../../requests/request-fields.js";
 import { keyRequestSchema } from "../openapi/key-schemas.js";
@@ -16,7 +16,7 @@ interface ById {
 export function keys(app: FastifyInstance, { keys: store, logger }: KeysUse): void {
   app.get("/v1/keys", async (request) => {
     forAdmins(request);
-    return { object: "list", data: (await store.list()).map(shown) };
+    return { object: "list", data: (await withinLook(store.list())).map(shown) };
   });
   app.post("/v1/keys", async (request) => {
     forAdmins(request);

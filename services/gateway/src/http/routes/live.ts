@@ -1,5 +1,5 @@
 import type { ServerResponse } from "node:http";
-import { type LiveHello, VERSION } from "@rhone/common";
+import { type LiveHello, toRhoneError, VERSION } from "@rhone/common";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { SSE_HEADERS } from "../../answers/stream-lines.js";
 import type { LiveFeed, LiveReader } from "../../live/live-feed.js";
@@ -9,7 +9,7 @@ import type { Readers } from "../readers.js";
 export interface LiveUse {
   readonly feed: Pick<LiveFeed, "follow" | "hello" | "tick">;
   readonly liveReaders: Readers;
-  readonly models: Pick<ServedModels, "all">;
+  readonly models: Pick<ServedModels, "namesAmong">;
   /** null: no API keys are required. */
   readonly keyRing: unknown;
   /** Where machines join; undefined: not known. */
@@ -36,7 +36,7 @@ export function live(app: FastifyInstance, uses: LiveUse): void {
     const reader = await readerOf(request);
     if (request.method === "HEAD") return reply.headers(SSE_HEADERS).send();
     return uses.liveReaders.admit({ stream: "/status/stream", owner: reader.owner }, async () => {
-      const models = (await uses.models.all().catch(() => [])).map(({ text }) => text.name);
+      const models = uses.models.namesAmong([]);
       const { hello, at } = uses.feed.hello(reader);
       const { owner: name, seesInside, isAdmin } = reader;
       const joinAddress = (seesInside && uses.joinAddress) || null;
@@ -57,7 +57,10 @@ export function live(app: FastifyInstance, uses: LiveUse): void {
       };
       tell();
       const unfollow = uses.feed.follow(tell);
-      const checking = setInterval(() => void stillAllowed(request).catch(() => raw.end()), RECHECK_MS);
+      const check = async (): Promise<void> => {
+        if (await hasLostKey(request)) raw.end();
+      };
+      const checking = setInterval(() => void check(), RECHECK_MS);
       raw.socket?.setTimeout(uses.sendTimeoutMs, () => raw.destroy());
       await new Promise<void>((resolve) => raw.once("close", resolve));
       clearInterval(checking);
@@ -73,7 +76,11 @@ async function readerOf(request: FastifyRequest): Promise<LiveReader> {
   return { owner, isAdmin: request.mayAdminister, seesInside: await request.maySeeInside() };
 }
 
-/** Throws INVALID_API_KEY once its key was revoked. */
-const stillAllowed = (request: FastifyRequest): Promise<boolean> => request.maySeeInside();
+/** Whether its key was revoked; not known, and so not the case, while Redis does not answer. */
+const hasLostKey = (request: FastifyRequest): Promise<boolean> =>
+  request.maySeeInside().then(
+    () => false,
+    (error: unknown) => toRhoneError(error).code !== "REDIS_UNAVAILABLE",
+  );
 
 const event = (name: string, json: string): string => `event: ${name}\ndata: ${json}\n\n`;
