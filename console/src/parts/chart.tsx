@@ -104,7 +104,7 @@ function optionsOf(
     ...size,
     legend: { show: false },
     cursor: { show: false },
-    padding: [8, 4, 0, 0],
+    padding: [8, 26, 0, 0],
     scales: { x: { time: true, range: (_, min, max) => [Math.min(min, max - SPAN_S), max] }, y: { range: fromZero } },
     axes: [
       { ...axis, grid: { show: false }, space: 70, size: 28, gap: 9, values: (_, at) => at.map(clock) },
