@@ -88,11 +88,21 @@ test.each(["worker-2", "coordinator", "gateway"])(
   },
 );
 
-test("`rhone status` says that the supervisor is stopped", TIMEOUT, async () => {
+test("a supervisor, stopped, is woken, and replaces a gateway that died meanwhile", TIMEOUT, async () => {
+  const { supervisor = 0, gateway = 0 } = pidsOf(cluster);
+  const streams = await startedStreams();
+  stop(supervisor);
+  process.kill(gateway, "SIGKILL");
+  expect(await Promise.all(streams.map(({ done }) => done))).toEqual(undisturbed);
+  expect([isStopped(supervisor), pidsOf(cluster).gateway === gateway]).toEqual([false, false]);
+});
+
+test("`rhone status` says that the supervisor hangs", TIMEOUT, async () => {
   const pid = pidsOf(cluster).supervisor ?? 0;
   const status = () => rhone(["status", "--data-dir", cluster.dataDir]);
   expect(await status()).toMatchObject({ code: 0, stderr: "" });
-  stop(pid);
+  onTestFinished(() => void process.kill(pid, "SIGKILL")); // its services end with it
+  await hang(pid, logFile("supervisor"));
   const { code, stdout, stderr } = await status();
   expect([code, stdout.includes(cluster.url)]).toEqual([1, true]);
   expect(stderr).toContain(`The supervisor (process ${pid}) does not answer`);

@@ -38,6 +38,14 @@ b       16-31   CPU           1  150 MB  8.0 GB  50 %  127.0.0.1:7001   42
 c       spare   CPU           1  150 MB  8.0 GB  50 %  127.0.0.1:7001   42`);
 });
 
+test("where its workers' memory comes from, once where it is the same", () => {
+  const from = "30 % of 26.7 GB free";
+  const workers = ["a", "b"].map((name) => workerStatus(name, [0, 16], { memoryFrom: from }));
+  expect(formatStatus({ ...STATUS, workers }, STATUS, plain)).toContain(
+    `\nmemory     8.0 GB per worker: ${from}\npages `,
+  );
+});
+
 test("what a worker holds beyond its own layers", () => {
   const spare = { layers: [[16, 32]], bytes: 1e6, needed: null } as const;
   const lacking = { layers: [], bytes: 0, needed: 9.1e9 };

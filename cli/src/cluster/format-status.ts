@@ -1,5 +1,6 @@
 import type { ClusterStatus, WorkerStatus } from "@rhone/common";
 import { formatBytes, formatCount, formatDuration, formatTable } from "../terminal/format.js";
+import { describeLimits } from "../terminal/memory-limits.js";
 import type { Style } from "../terminal/style.js";
 import { describeAmount, describePreparing } from "./progress.js";
 
@@ -15,6 +16,7 @@ export function formatStatus(now: ClusterStatus, before: ClusterStatus, style: S
       "model",
       `${formatCount(model.parameters)} parameters, ${model.nLayers} layers, context ${model.contextLength}${window}`,
     ],
+    ...describeLimits(now.workers.toSorted(byLayers)).map((limit, index) => [index === 0 ? "memory" : "", limit]),
     ["pages", `${pages.free} of ${pages.total} free, ${pages.cached} cached, ${pages.size} positions each, ${kvType}`],
     ["sequences", `${sequences.running} running, ${sequences.waiting} waiting, limit ${sequences.limit}`],
     ["invariant", describeInvariance(now)],

@@ -11,6 +11,8 @@ import { startFakeCluster } from "./testing/fake-cluster.js";
 
 afterEach(() => vi.unstubAllEnvs());
 
+const MEMORY = /^(The|Each) worker may use [\d.]+ [MG]B: \d+ % of [\d.]+ [MG]B( free|, | left)/;
+
 test.each([
   ["127.0.0.1", "http://127.0.0.1:80"],
   ["0.0.0.0", "http://127.0.0.1:80"],
@@ -108,7 +110,7 @@ describe("what a cluster tells when it is ready", () => {
   test("how to get a real model alone, when it serves the demonstration model to this machine", async () => {
     const cluster = await startFakeCluster();
     await cluster.ready;
-    expect(notes(cluster)).toEqual([expect.stringMatching(/^For Mistral 7B: /)]);
+    expect(notes(cluster)).toEqual([expect.stringMatching(MEMORY), expect.stringMatching(/^For Mistral 7B: /)]);
   });
 });
 
@@ -148,7 +150,10 @@ test("a cluster says how many workers it chose for a model that is no demonstrat
   const cluster = await startFakeCluster({}, { model: fileURLToPath(new URL(path, import.meta.url)), threads: 1 });
   await cluster.ready;
   const notes = cluster.events.flatMap((event) => (event.kind === "note" ? [event.text] : []));
-  expect(notes).toEqual([expect.stringMatching(/^\d workers? x 1 thread: predicted fastest on \d+ cores?/)]);
+  expect(notes).toEqual([
+    expect.stringMatching(/^\d workers? x 1 thread: predicted fastest on \d+ cores?/),
+    expect.stringMatching(MEMORY),
+  ]);
   expect((await readClusterRecord(cluster.dataDir))?.services.map(({ name }) => name)).toContain("worker-1");
 });
 

@@ -1,10 +1,19 @@
 import { readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { hostPort, isEveryInterface, loopbackOf, RhoneError, type Security, toRhoneError } from "@rhone/common";
+import {
+  formatBytes,
+  hostPort,
+  isEveryInterface,
+  loopbackOf,
+  MemoryClaim,
+  RhoneError,
+  type Security,
+  toRhoneError,
+} from "@rhone/common";
 import { type CliConfig, commandWriter, quoted } from "../config.js";
 import { createDataDir, type DataDir, dataDirAt } from "../data-dir.js";
 import type { ClusterOptions } from "../launch/cluster-options.js";
-import { hintAfter, type LaunchPlan, planLaunch, thisMachine } from "../launch/launch-plan.js";
+import { claimLaunch, hintAfter, type LaunchPlan, type PipelinePlan } from "../launch/launch-plan.js";
 import { singleWorkerHint } from "../planning/single-worker-hint.js";
 import type { EntryPoints } from "../processes/entry-points.js";
 import { checkPortIsFree } from "../processes/ports.js";
@@ -40,12 +49,22 @@ export interface RunRequest {
  * a service that can't be kept running.
  */
 export async function runCluster(request: RunRequest): Promise<void> {
-  const { options, config, report } = request;
+  const { options, report } = request;
   const dataDir = dataDirAt(options.dataDir);
   await createDataDir(dataDir);
   const asked = [options.model, ...(options.moreModels ?? [])].join(", ");
   report({ kind: "phase", phase: "model", text: `looking for ${asked}`, done: false });
-  const plan = await planLaunch(options, dataDir, thisMachine());
+  const memory = new MemoryClaim();
+  try {
+    await runPlanned(request, await claimLaunch(options, dataDir, memory));
+  } finally {
+    memory.close();
+  }
+}
+
+async function runPlanned(request: RunRequest, plan: LaunchPlan): Promise<void> {
+  const { options, config, report } = request;
+  const dataDir = dataDirAt(options.dataDir);
   const choice = await chooseRedis({ url: config.redisUrl, searchPath: config.searchPath });
   const redis = await planRedis(choice, dataDir, loopbackOf(options.host));
   checkSettings({ config, options, plan, redis, dataDir, entryPoints: request.entryPoints });
@@ -62,7 +81,7 @@ export async function runCluster(request: RunRequest): Promise<void> {
     await prepare(options, dataDir, claim);
     const password = redis.host?.password;
     if (password !== undefined) await writeFile(dataDir.redisPassword, `${password}\n`, { mode: 0o600 });
-    tellPlan(plan, report);
+    tellPlan(plan, report, options.simulate !== undefined);
     if (options.simulate !== undefined) report({ kind: "note", text: SIMULATED });
     const hint = await hintAfter(options, dataDir);
     if (hint !== undefined) report({ kind: "note", text: hint });
@@ -87,14 +106,21 @@ export async function runCluster(request: RunRequest): Promise<void> {
   }
 }
 
-function tellPlan({ models, pipelines }: LaunchPlan, report: Report): void {
+function tellPlan({ models, pipelines }: LaunchPlan, report: Report, isSimulated: boolean): void {
   for (const model of models) {
     const [first, ...replicas] = pipelines.filter((pipeline) => pipeline.model === model);
     const copies = replicas.length === 0 ? "" : `, ${replicas.length + 1} replicas`;
     report({ kind: "phase", phase: "model", text: `${model.description}${copies}`, done: true });
     if (first !== undefined && first.why !== null) report({ kind: "note", text: first.why });
+    const limit = first === undefined || isSimulated ? null : describeLimit(first);
+    if (limit !== null) report({ kind: "note", text: limit });
     if (model.chatRefusal !== undefined) report({ kind: "warning", text: model.chatRefusal });
   }
+}
+
+function describeLimit({ workers, memory, memoryFrom }: PipelinePlan): string | null {
+  if (memory === undefined) return null;
+  return `${workers === 1 ? "The" : "Each"} worker may use ${formatBytes(memory)}: ${memoryFrom}.`;
 }
 
 const SIMULATED = "Simulated: no weights are loaded, nothing is computed, and the tokens are meaningless.";

@@ -11,6 +11,7 @@ const MODEL: ModelPlan = {
 };
 const PIPELINE: PipelinePlan = {
   ...{ model: MODEL, label: "", workers: 2, workersBefore: 0, threads: 3, memory: 1000, why: null },
+  memoryFrom: "30 % of 3.3 kB free",
 };
 
 const sources: SpecSources = {
@@ -56,6 +57,13 @@ test("everything that `rhone up` can set reaches the coordinator", () => {
     ...{ "--activation-type": "q8_0", "--sliding-window": "0", "--target-itl": "off", "--speculate": "4" },
     ...{ "--max-sequences": "8", "--max-rows": "64", "--simulated": "true" },
   });
+});
+
+test("a worker gets its share of the memory, and where it comes from", () => {
+  const flags = (pipeline: PipelinePlan) =>
+    flagsOf(workerSpec(sources, { pipeline, index: 0, coordinator: "127.0.0.1:71" }).args);
+  expect(flags(PIPELINE)).toMatchObject({ "--memory": "1000", "--memory-from": "30 % of 3.3 kB free" });
+  expect(flags({ ...PIPELINE, memory: undefined, memoryFrom: undefined })).not.toHaveProperty("--memory-from");
 });
 
 test("traces of the processes that make them go where the cluster's options say", () => {

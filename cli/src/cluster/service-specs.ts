@@ -98,6 +98,7 @@ export function workerSpec(sources: SpecSources, { pipeline, index, coordinator 
     "ops-port": 0,
     threads: pipeline.threads,
     memory: pipeline.memory,
+    "memory-from": pipeline.memoryFrom,
     device: options.device,
     kernels: options.kernels,
     simulate: options.simulate,

@@ -59,6 +59,7 @@ describe("rhone plan", () => {
       shape: { workers: 3, threads: 1 },
     });
     expect(report.shape.stages.map(({ memoryTotal }) => memoryTotal)).toEqual([2e9, 2e9, 2e9]);
+    expect(report.shape.stages[0]?.memoryFrom).toBe("what the running workers have");
     expect(stderr).toContain("timing 3 workers with 1 thread each\n");
   }, 60_000);
 
@@ -67,6 +68,7 @@ describe("rhone plan", () => {
     const { stdout } = await runCommand("plan", "--data-dir", root, "--memory", "1G", "--link", "1G");
     expect(stdout).toMatch(/^breeze {2}2 workers x \d+ threads?, /);
     expect(stdout).toContain("The link carries 125 MB/s.");
+    expect(stdout).toContain("\nLIMIT is 1.0 GB per worker: set by --memory.\n");
     const { error } = await runCommand("plan", "--data-dir", root, "--running");
     expect(error).toMatchObject({ code: "NOT_RUNNING" });
   }, 60_000);

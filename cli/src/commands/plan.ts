@@ -9,7 +9,7 @@ import { readStatus } from "../cluster/watch-pipeline.js";
 import { type CommandContext, commandContext } from "../command-context.js";
 import { checkHardware } from "../launch/check-hardware.js";
 import type { ClusterOptions } from "../launch/cluster-options.js";
-import { type Machine, memoryOf, threadsOf } from "../launch/default-workers.js";
+import { type Machine, type MemoryOfWorkers, memoryOf, threadsOf } from "../launch/default-workers.js";
 import { type Division, divideMachine, thisMachine } from "../launch/launch-plan.js";
 import { linkSpeed, positiveList } from "../option-parsers.js";
 import { formatPlan } from "../planning/format-plan.js";
@@ -112,7 +112,8 @@ async function planHere(
     const division = wanted.link === null ? shared : { ...shared, ...wholeMachine(options, machine) };
     const neighbours = wanted.link === null ? division.workers : 1;
     const memory = division.memory ?? deviceMemory(device) / neighbours;
-    const request = { options, model, machine, division, memory, ...wanted };
+    const { memoryFrom = `${Math.round(90 / neighbours)} % of what ${device} has free` } = division;
+    const request = { options, model, machine, division, memory, memoryFrom, ...wanted };
     return await planMachine({ ...request, entry: CALIBRATION_ENTRY, signal, tasks });
   } finally {
     tasks.close();
@@ -121,9 +122,9 @@ async function planHere(
 }
 
 /** The share of a worker that has a machine for itself. */
-const wholeMachine = (options: ClusterOptions, machine: Machine): Pick<Division, "threads" | "memory"> => ({
+const wholeMachine = (options: ClusterOptions, machine: Machine): Pick<Division, "threads"> & MemoryOfWorkers => ({
   threads: threadsOf(options, machine, 1),
-  memory: memoryOf(options, machine, 1),
+  ...memoryOf(options, machine, 1),
 });
 
 /** 90 % of the free bytes of a device that is there. */
@@ -179,6 +180,7 @@ function asRunning(
       link === null && {
         threads: flags.workers === undefined ? first.threads : undefined,
         memory: flags.device === undefined ? Math.floor(memory / (flags.workers ?? holders.length)) : undefined,
+        memoryFrom: flags.memory === undefined ? "what the running workers have" : undefined,
       }),
     ...flags,
   };

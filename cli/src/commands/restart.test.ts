@@ -38,7 +38,7 @@ const looks = (
   standings: readonly (Standing | null)[],
   about: Partial<ConstructorParameters<typeof RestartWait>[1]>,
 ) => {
-  const wait = new RestartWait(ready(), { isCoordinator: false, oldPids: [], ...about });
+  const wait = new RestartWait(ready(), { isCoordinator: false, oldPids: [], stoppedAtMs: 5000, ...about });
   return standings.map((standing, index) => wait.look(standing, 200 * index));
 };
 
@@ -80,11 +80,26 @@ test("a coordinator's successor has its jobs first, those that have not ended wi
   ).toEqual([undefined, undefined, null]);
 });
 
+test("sequences that came later, and met another loss, are not waited for; those that ran before are", () => {
+  const lost = (oldestInterruptedAtMs: number) =>
+    [1000, 2000].map((updatedAtMs) => ready({ updatedAtMs, interrupted: 3, oldestInterruptedAtMs }));
+  expect(looks(lost(5001), {})).toEqual([undefined, null]);
+  expect(looks(lost(5000), {})).toEqual([undefined, undefined]);
+});
+
+test("pipelines that are lost again and again do not make the wait for tokens begin again", () => {
+  const wait = new RestartWait(ready(), { isCoordinator: false, oldPids: [], stoppedAtMs: 5000 });
+  const isAway = (at: number) => at % 60_000 === 50_000; // from each minute, 40 s count
+  const times = Array.from({ length: 30 }, (_, index) => 10_000 * index);
+  const said = times.map((at) => wait.look(isAway(at) ? null : ready({ interrupted: 1 }), at));
+  expect(times[said.findIndex((each) => each !== undefined)]).toBe(190_000);
+});
+
 test("a restart whose sequences get no token is given up after two minutes, and one that is never ready after 15", () => {
-  const wait = new RestartWait(ready(), { isCoordinator: false, oldPids: [] });
+  const wait = new RestartWait(ready(), { isCoordinator: false, oldPids: [], stoppedAtMs: 5000 });
   expect(wait.look(ready({ interrupted: 2 }), 0)).toBeUndefined();
   expect(wait.look(ready({ interrupted: 2 }), 120_001)).toBe(
-    "2 of the sequences that ran before have had no token for 120 s since it was ready",
+    "sequences that ran before have had no token for 120 s since it was ready",
   );
   expect(wait.look(null, 15 * 60_000 + 1)).toBe("it and the pipelines are not ready after 15 min");
 });

@@ -24,7 +24,7 @@ interface Restarted {
 const LOOK_MS = 200;
 /** A worker hands its layers over, and its successor loads them. */
 const READY_MS = 15 * 60_000;
-/** For sequences that ran before to have a token again: as long as they wait for a pipeline themselves. */
+/** For sequences that ran before to have a token again, while pipelines are ready: as long as they wait for one. */
 const TOKENS_MS = 120_000;
 /** For a coordinator to take the jobs of the one before; those that have ended meanwhile do not come. */
 const JOBS_MS = 5000;
@@ -105,6 +105,7 @@ async function restartOne(name: string, context: CommandContext): Promise<void> 
   const before = await standing(context);
   const isOf = (each: RecordedProcess): boolean => each.name === name;
   const old = (await runningCluster(dataDir)).services.filter(isOf);
+  const stoppedAtMs = Date.now();
   // A gateway that still finishes its streams would break them off when it is asked again.
   for (const each of old) if (each.isEnding !== true) askToEnd(each);
   const isOld = ({ pid }: RecordedProcess): boolean => old.some((each) => each.pid === pid);
@@ -115,6 +116,7 @@ async function restartOne(name: string, context: CommandContext): Promise<void> 
   const wait = new RestartWait(before, {
     isCoordinator: placeOf(name) === ORDER.indexOf("coordinator"),
     oldPids: old.map(({ pid }) => pid),
+    stoppedAtMs,
   });
   for (;;) {
     signal.throwIfAborted();
@@ -145,28 +147,36 @@ export interface Standing {
     readonly sequences: number;
     /** Of them: those that ran when their pipeline was lost and have had no token since. */
     readonly interrupted: number;
+    /** Unix milliseconds at which the first of their requests arrived; absent: it does not say. */
+    readonly oldestInterruptedAtMs?: number | undefined;
   }[];
 }
 
 const sumOf = (each: readonly number[]): number => each.reduce((sum, count) => sum + count, 0);
 
+export interface RestartFacts {
+  /** A coordinator is restarted. */
+  readonly isCoordinator: boolean;
+  /** Of the processes that are replaced. */
+  readonly oldPids: readonly number[];
+  /** When these were asked to end, in Unix milliseconds. Sequences whose requests came later are not waited for. */
+  readonly stoppedAtMs: number;
+}
+
 /** Decides when a restart is over: nobody waits for it any more. */
 export class RestartWait {
   readonly #before: Standing;
-  readonly #isCoordinator: boolean;
-  readonly #oldPids: readonly number[];
+  readonly #facts: RestartFacts;
   #beganAt: number | undefined;
+  /** How long all was ready, in all, and when that was seen last; undefined: it is not ready now. */
+  #readyMs = 0;
   #readyAt: number | undefined;
   /** When each coordinator had published what was the first of it to say that all is well. */
   readonly #well = new Map<string, number>();
 
-  constructor(
-    before: Standing,
-    { isCoordinator, oldPids }: { readonly isCoordinator: boolean; readonly oldPids: readonly number[] },
-  ) {
+  constructor(before: Standing, facts: RestartFacts) {
     this.#before = before;
-    this.#isCoordinator = isCoordinator;
-    this.#oldPids = oldPids;
+    this.#facts = facts;
   }
 
   /**
@@ -181,13 +191,12 @@ export class RestartWait {
       const isLate = nowMs - this.#beganAt > READY_MS;
       return isLate ? `it and the pipelines are not ready after ${READY_MS / 60_000} min` : undefined;
     }
-    this.#readyAt ??= nowMs;
-    const waitedMs = nowMs - this.#readyAt;
-    const interrupted = sumOf(now.ready.map((each) => each.interrupted));
-    if (interrupted > 0 || !this.#hasJobs(now, waitedMs)) {
+    this.#readyMs += nowMs - (this.#readyAt ?? nowMs);
+    this.#readyAt = nowMs;
+    if (this.#lacksTokens(now) || !this.#hasJobs(now)) {
       this.#well.clear();
-      const who = `${interrupted} of the sequences that ran before have`;
-      return waitedMs > TOKENS_MS ? `${who} had no token for ${TOKENS_MS / 1000} s since it was ready` : undefined;
+      const late = `sequences that ran before have had no token for ${TOKENS_MS / 1000} s since it was ready`;
+      return this.#readyMs > TOKENS_MS ? late : undefined;
     }
     const isAgain = now.ready.every(({ id, updatedAtMs }) => {
       const first = this.#well.get(id) ?? updatedAtMs;
@@ -201,14 +210,23 @@ export class RestartWait {
     const before = this.#before.ready;
     if (ready.length < before.length) return false;
     if (sumOf(ready.map((each) => each.workers)) < sumOf(before.map((each) => each.workers))) return false;
-    if (gatewayPid !== undefined && this.#oldPids.includes(gatewayPid)) return false; // until its successor is ready
+    const { oldPids, isCoordinator } = this.#facts;
+    if (gatewayPid !== undefined && oldPids.includes(gatewayPid)) return false; // until its successor is ready
     // For a moment, Redis may have the status of the one before.
-    return !this.#isCoordinator || ready.some(({ id }) => before.every((each) => each.id !== id));
+    return !isCoordinator || ready.some(({ id }) => before.every((each) => each.id !== id));
+  }
+
+  /** Later requests may have met another loss, which is not this restart's. */
+  #lacksTokens({ ready }: Standing): boolean {
+    const { stoppedAtMs } = this.#facts;
+    return ready.some(
+      ({ interrupted, oldestInterruptedAtMs = stoppedAtMs }) => interrupted > 0 && oldestInterruptedAtMs <= stoppedAtMs,
+    );
   }
 
   /** A coordinator knows its sequences once it has taken their jobs. */
-  #hasJobs({ ready }: Standing, waitedMs: number): boolean {
-    if (!this.#isCoordinator || waitedMs > JOBS_MS) return true;
+  #hasJobs({ ready }: Standing): boolean {
+    if (!this.#facts.isCoordinator || this.#readyMs > JOBS_MS) return true;
     const count = (each: Standing["ready"]): number => sumOf(each.map(({ sequences }) => sequences));
     return count(ready) >= count(this.#before.ready);
   }
@@ -222,9 +240,10 @@ async function standing({ dataDir, signal }: CommandContext): Promise<Standing> 
   const ready = coordinators.filter(({ state }) => state === "ready");
   return {
     gatewayPid: gateway?.pid,
-    ready: ready.map(({ coordinator, updatedAtMs, workers, sequences: { running, waiting, interrupted = 0 } }) => ({
-      ...{ id: coordinator, updatedAtMs, interrupted },
-      ...{ workers: workers.length, sequences: running + waiting },
-    })),
+    ready: ready.map(({ coordinator, updatedAtMs, workers, sequences }) => {
+      const { running, waiting, interrupted = 0, oldestInterruptedAtMs } = sequences;
+      const waited = { sequences: running + waiting, interrupted, oldestInterruptedAtMs };
+      return { id: coordinator, updatedAtMs, workers: workers.length, ...waited };
+    }),
   };
 }

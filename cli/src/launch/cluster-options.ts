@@ -23,6 +23,8 @@ export const clusterOptionsSchema = z.object({
   threads: z.number().int().optional(),
   /** Bytes per worker. */
   memory: z.number().int().optional(),
+  /** Where these come from, in words; absent: from --memory. */
+  memoryFrom: z.string().optional(),
   kvType: kvTypeSchema,
   slidingWindow: z.number().int().optional(),
   context: z.number().int().optional(),

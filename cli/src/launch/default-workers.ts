@@ -1,3 +1,4 @@
+import { describePart, type UnclaimedMemory } from "@rhone/common";
 import {
   type CountChoice,
   chooseWorkerCount,
@@ -10,8 +11,10 @@ import type { ClusterOptions } from "./cluster-options.js";
 
 export interface Machine {
   readonly cores: number;
-  /** Bytes available to programs. */
+  /** Bytes to divide among the workers. */
   readonly availableMemory: number;
+  /** What these bytes are, or are a part of. */
+  readonly memory: UnclaimedMemory;
 }
 
 export interface DefaultWorkers {
@@ -20,7 +23,15 @@ export interface DefaultWorkers {
   readonly why: string;
 }
 
-type Options = PageOptions & Pick<ClusterOptions, "threads" | "memory" | "device">;
+/** What each worker may use. */
+export interface MemoryOfWorkers {
+  /** Bytes; undefined: what its device has. */
+  readonly memory: number | undefined;
+  /** Where they come from, in words; undefined: its device. */
+  readonly memoryFrom: string | undefined;
+}
+
+type Options = PageOptions & Pick<ClusterOptions, "threads" | "memory" | "memoryFrom" | "device">;
 
 /**
  * How many workers serve a model when nobody says: the number that is predicted fastest on this machine. Throws
@@ -33,7 +44,7 @@ export function defaultWorkers(model: PlannableModel, options: Options, machine:
     // A device other than the CPU is as fast with one worker as with all of them together.
     cores: device === undefined ? machine.cores : 1,
     threadsOf: (workers) => (device === undefined ? threadsOf(options, machine, workers) : 1),
-    memoryOf: (workers) => memoryOf(options, machine, workers) ?? Number.POSITIVE_INFINITY,
+    memoryOf: (workers) => memoryOf(options, machine, workers).memory ?? Number.POSITIVE_INFINITY,
   });
   return { workers: choice.workers, why: why(choice, options, machine) };
 }
@@ -58,14 +69,14 @@ export const threadsOf = (
   workers: number,
 ): number => threads ?? Math.max(1, Math.floor(cores / workers));
 
-/**
- * Bytes that each worker may use: 90 % of the machine's memory, divided, since each by itself would count on all of it;
- * undefined for a device, which has its own.
- */
+/** 90 % of the machine's memory, divided, since each worker by itself would count on all of it. */
 export function memoryOf(
-  { memory, device }: Pick<Options, "memory" | "device">,
-  { availableMemory }: Pick<Machine, "availableMemory">,
+  { memory, memoryFrom = "set by --memory", device }: Pick<Options, "memory" | "memoryFrom" | "device">,
+  machine: Pick<Machine, "availableMemory" | "memory">,
   workers: number,
-): number | undefined {
-  return memory ?? (device === undefined ? Math.floor((0.9 * availableMemory) / workers) : undefined);
+): MemoryOfWorkers {
+  if (memory !== undefined) return { memory, memoryFrom };
+  if (device !== undefined) return { memory: undefined, memoryFrom: undefined };
+  const part = Math.floor((0.9 * machine.availableMemory) / workers);
+  return { memory: part, memoryFrom: describePart(part, machine.memory) };
 }

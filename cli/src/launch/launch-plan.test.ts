@@ -1,20 +1,25 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { MemoryClaim } from "@rhone/common";
 import { inspectModel } from "@rhone/model";
 import { modelRequest } from "@rhone/planner";
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it, onTestFinished } from "vitest";
 import { freshDataDir } from "../testing/recorded-cluster.js";
 import type { ClusterOptions } from "./cluster-options.js";
-import { hintAfter, type PipelinePlan, planLaunch } from "./launch-plan.js";
+import { claimLaunch, hintAfter, type PipelinePlan, planLaunch } from "./launch-plan.js";
 
 const folder = mkdtempSync(join(tmpdir(), "rhone-launch-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 const BROKEN = join(folder, "broken.jinja");
 writeFileSync(BROKEN, "{% for %}");
-const MACHINE = { cores: 6, availableMemory: 10e9 };
+const MACHINE = {
+  cores: 6,
+  availableMemory: 10e9,
+  memory: { bytes: 10e9, available: { bytes: 10e9, group: null }, claimed: 0 },
+};
 const options = (changes: Partial<ClusterOptions> = {}): ClusterOptions => ({
   ...{ dataDir: "/d", model: "breeze", host: "127.0.0.1", port: 0, kvType: "f16" },
   ...changes,
@@ -65,7 +70,10 @@ describe("planLaunch, of a model that is no demonstration", () => {
     const made = await plan({ model: MODEL, memory, context: 64 });
     expect(made.workers).toBeGreaterThan(1);
     expect(made.why).toMatch(/^\d workers x \d threads?: (fewer workers of .* can't hold the model|predicted fastest)/);
-    await expect(plan({ model: MODEL, memory: 1000 })).rejects.toMatchObject({ code: "NOT_ENOUGH_MEMORY" });
+    await expect(plan({ model: MODEL, memory: 1000 })).rejects.toMatchObject({
+      code: "NOT_ENOUGH_MEMORY",
+      message: expect.stringMatching(/ What one worker has is set by --memory\.$/),
+    });
     const listening = await plan({ model: MODEL, memory: 1000, listen: true });
     expect(listening).toMatchObject({ workers: 1, why: expect.stringMatching(/Others that join hold the rest\.$/) });
   });
@@ -73,17 +81,18 @@ describe("planLaunch, of a model that is no demonstration", () => {
 
 describe("planLaunch", () => {
   it("serves Breeze on two workers that divide cores and 90 % of the memory", async () => {
-    const { model, workers, threads, memory, why } = await plan();
+    const { model, workers, threads, memory, memoryFrom, why } = await plan();
     expect(model).toMatchObject({ name: "breeze", path: expect.stringMatching(/breeze-q8_0\.gguf$/) });
     expect(model.description).toMatch(/^Breeze, a demonstration model of 6 M parameters/);
     expect({ workers, threads, memory, why }).toEqual({ workers: 2, threads: 3, memory: 4.5e9, why: null });
+    expect(memoryFrom).toBe("45 % of 10.0 GB free");
   });
 
   it.each([
     ["threads that are given", { workers: 4, threads: 9 }, { workers: 4, threads: 9, memory: 2.25e9 }],
     ["a remainder of the cores", { workers: 4 }, { workers: 4, threads: 1, memory: 2.25e9 }],
     ["more workers than cores", { workers: 8 }, { workers: 8, threads: 1, memory: 1.125e9 }],
-    ["memory that is given", { memory: 1e9 }, { workers: 2, threads: 3, memory: 1e9 }],
+    ["memory that is given", { memory: 1e9 }, { threads: 3, memory: 1e9, memoryFrom: "set by --memory" }],
     ["a device, which has its own memory", { device: "CUDA0" }, { workers: 2, threads: 3, memory: undefined }],
   ])("%s", async (_, changes, expected) => expect(await plan(changes)).toMatchObject(expected));
 
@@ -137,6 +146,24 @@ describe("planLaunch", () => {
 
   it("refuses a model that is not there", async () => {
     await expect(plan({ model: "mistral-7b-instruct-v0.3" })).rejects.toMatchObject({ code: "MODEL_NOT_FOUND" });
+  });
+});
+
+describe.runIf(process.platform === "linux")("claimLaunch", () => {
+  it("claims what the workers will hold, so that who plans next counts on the rest", async () => {
+    const claims = mkdtempSync(join(tmpdir(), "rhone-claims-"));
+    onTestFinished(() => rmSync(claims, { recursive: true }));
+    const claim = new MemoryClaim(claims);
+    const { pipelines } = await claimLaunch(
+      options({ model: MODEL, workers: 2, memory: 1e9 }),
+      await freshDataDir(),
+      claim,
+    );
+    const { weights, pageBytes } = modelRequest(await inspectModel(MODEL), options());
+    const held = JSON.parse(readFileSync(join(claims, String(process.pid)), "utf8")) as { readonly bytes: number };
+    expect(held.bytes).toBeGreaterThan(weights.wholeBytes + 2 * pageBytes);
+    expect(held.bytes).toBeLessThan(2e9);
+    expect(pipelines[0]).toMatchObject({ workers: 2, memory: 1e9, memoryFrom: "set by --memory" });
   });
 });
 

@@ -1,4 +1,4 @@
-import { availableCores, RhoneError, unclaimedMemory } from "@rhone/common";
+import { availableCores, type MemoryClaim, RhoneError, type UnclaimedMemory, unclaimedMemory } from "@rhone/common";
 import {
   CATALOGUE,
   type CatalogueEntry,
@@ -14,7 +14,15 @@ import { commandWriter } from "../config.js";
 import type { DataDir } from "../data-dir.js";
 import { formatBytes, formatCount } from "../terminal/format.js";
 import type { ClusterOptions } from "./cluster-options.js";
-import { type DefaultWorkers, defaultWorkers, type Machine, memoryOf, threadsOf } from "./default-workers.js";
+import {
+  type DefaultWorkers,
+  defaultWorkers,
+  type Machine,
+  type MemoryOfWorkers,
+  memoryOf,
+  threadsOf,
+} from "./default-workers.js";
+import { memoryNeeded } from "./memory-needed.js";
 
 /** A model of a cluster. */
 export interface ModelPlan {
@@ -33,8 +41,8 @@ export interface ModelPlan {
   readonly contextLength: number;
 }
 
-/** A coordinator and its workers. */
-export interface PipelinePlan {
+/** A coordinator and its workers, with what each of these may use. */
+export interface PipelinePlan extends MemoryOfWorkers {
   readonly model: ModelPlan;
   /** What tells it from the cluster's others, for people: "breeze", "breeze (2 of 3)"; "" for the only one. */
   readonly label: string;
@@ -45,8 +53,6 @@ export interface PipelinePlan {
   readonly why: string | null;
   /** Per worker. */
   readonly threads: number;
-  /** Bytes that each worker may use; undefined = what its device has. */
-  readonly memory: number | undefined;
 }
 
 /** What a cluster's options mean on this machine, decided before its first process starts. */
@@ -56,7 +62,11 @@ export interface LaunchPlan {
   readonly pipelines: readonly PipelinePlan[];
 }
 
-export const thisMachine = (): Machine => ({ cores: availableCores(), availableMemory: unclaimedMemory() });
+export const thisMachine = (memory: UnclaimedMemory = unclaimedMemory()): Machine => ({
+  cores: availableCores(),
+  availableMemory: memory.bytes,
+  memory,
+});
 
 /** Of the embedded model, which shows a pipeline rather than speed. */
 const DEMONSTRATION_WORKERS = 2;
@@ -68,15 +78,44 @@ const RECOMMENDED = "mistral-7b-instruct-v0.3";
  * of a damaged file, and NOT_ENOUGH_MEMORY where the number of workers is left to it and none would do.
  */
 export async function planLaunch(options: ClusterOptions, dataDir: DataDir, machine: Machine): Promise<LaunchPlan> {
+  return launchOf(await findModels(options, dataDir), options, machine);
+}
+
+/**
+ * The same on this machine, and claims what the workers will hold of its memory: of two clusters that start at once,
+ * the second plans with what the first leaves. Throws as `planLaunch`.
+ */
+export async function claimLaunch(options: ClusterOptions, dataDir: DataDir, claim: MemoryClaim): Promise<LaunchPlan> {
+  const models = await findModels(options, dataDir);
+  const { launch } = await claim.take((memory) => {
+    const launch = launchOf(models, options, thisMachine(memory));
+    const needed = launch.pipelines.map((pipeline) => {
+      const found = models.find(({ plan }) => plan === pipeline.model);
+      const { slidingWindow = pipeline.model.slidingWindow } = options;
+      return found === undefined ? 0 : memoryNeeded(found.summary, { ...options, slidingWindow }, pipeline);
+    });
+    return { launch, bytes: needed.reduce((sum, bytes) => sum + bytes, 0) };
+  });
+  return launch;
+}
+
+function launchOf(models: FoundModels, options: ClusterOptions, machine: Machine): LaunchPlan {
+  const [first, ...more] = models;
+  return {
+    models: [first.plan, ...more.map(({ plan }) => plan)],
+    pipelines: planPipelines(models, options, machine),
+  };
+}
+
+async function findModels(options: ClusterOptions, dataDir: DataDir): Promise<FoundModels> {
   const first = await findModel(options.model, options, dataDir);
   const more: FoundModel[] = [];
   for (const name of options.moreModels ?? []) more.push(await findModel(name, options, dataDir));
   checkNames([first, ...more]);
-  return {
-    models: [first.plan, ...more.map(({ plan }) => plan)],
-    pipelines: planPipelines([first, ...more], options, machine),
-  };
+  return [first, ...more];
 }
+
+type FoundModels = readonly [FoundModel, ...FoundModel[]];
 
 interface FoundModel {
   readonly plan: ModelPlan;
@@ -113,7 +152,7 @@ function checkNames(models: readonly FoundModel[]): void {
 function planPipelines(
   models: readonly FoundModel[],
   options: ClusterOptions,
-  { cores, availableMemory }: Machine,
+  { cores, availableMemory, memory }: Machine,
 ): readonly PipelinePlan[] {
   const { replicas = 1 } = options;
   const count = replicas * models.length;
@@ -123,6 +162,7 @@ function planPipelines(
     const share = {
       cores: Math.max(1, Math.floor(cores / count)),
       availableMemory: Math.round((availableMemory * summary.weightBytes.total) / bytes),
+      memory,
     };
     const division = divideMachine(options, { model: summary, entry }, share);
     for (let replica = 1; replica <= replicas; replica++) {
@@ -143,7 +183,7 @@ function templateOf(text: string | undefined): ChatTemplateChoice | undefined {
   throw new RhoneError("INVALID_CONFIG", `--chat-template ${text} ${read.problem}.`);
 }
 
-export type Division = Pick<PipelinePlan, "workers" | "why" | "threads" | "memory">;
+export type Division = Pick<PipelinePlan, "workers" | "why" | "threads" | keyof MemoryOfWorkers>;
 
 /** The workers of a pipeline, and the share of the machine that each gets. Throws as `planLaunch`. */
 export function divideMachine(
@@ -160,7 +200,7 @@ export function divideMachine(
     );
   }
   const { workers, why } = asked === undefined ? chosenWorkers(model, options, machine) : { workers: asked, why: null };
-  return { workers, why, threads: threadsOf(options, machine, workers), memory: memoryOf(options, machine, workers) };
+  return { workers, why, threads: threadsOf(options, machine, workers), ...memoryOf(options, machine, workers) };
 }
 
 /** Throws NOT_ENOUGH_MEMORY, unless other machines may join and hold the rest. */
@@ -169,7 +209,11 @@ function chosenWorkers(model: PlannableModel, options: ClusterOptions, machine: 
     return defaultWorkers(model, options, machine);
   } catch (error) {
     const isTooLarge = error instanceof RhoneError && error.code === "NOT_ENOUGH_MEMORY";
-    if (!isTooLarge || options.listen === undefined) throw error;
+    if (!isTooLarge) throw error;
+    if (options.listen === undefined) {
+      const { memoryFrom } = memoryOf(options, machine, 1);
+      throw new RhoneError(error.code, `${error.message} What one worker has is ${memoryFrom}.`, { cause: error });
+    }
     return { workers: 1, why: `1 worker here. ${error.message} Others that join hold the rest.` };
   }
 }

@@ -23,6 +23,15 @@ Decoding only; prefill takes time as well.
 Each token sends 16.4 kB (f32) per hop between workers: 167 kB/s for 1 stream, 655 kB/s for 8 streams. --link RATE takes a network into account.`);
 });
 
+test("where the workers' memory comes from", () => {
+  const workers = [
+    workerStatus("b", [5, 8], { memoryFrom: "--memory" }),
+    workerStatus("a", [0, 5], { memoryFrom: "x" }),
+  ];
+  const page = formatPlan(reportRunning(clusterStatus(workers), wanted(1)) as PlanReport, styleFor({}, undefined));
+  expect(page).toContain("\nLIMIT is 8.0 GB of worker 1: x.\nLIMIT is 8.0 GB of worker 2: --memory.\n");
+});
+
 test("what each worker holds beyond its own layers, and what one more spare shard would need", () => {
   const spare = { layers: [[5, 8]], bytes: 600e6, needed: null } as const;
   const lacking = { layers: [], bytes: 0, needed: 9.1e9 };

@@ -1,4 +1,5 @@
 import { formatBytes, formatTable, plural } from "../terminal/format.js";
+import { describeLimits } from "../terminal/memory-limits.js";
 import type { Style } from "../terminal/style.js";
 import {
   type PlannedShape,
@@ -34,6 +35,7 @@ export function formatPlan(report: PlanReport, style: Style): string {
   );
   const notes = [
     "Decoding only; prefill takes time as well.",
+    ...limits(report),
     ...origin(report),
     ...between(report),
     ...advice(report),
@@ -74,6 +76,11 @@ function speedHeading({ predictions }: PlannedShape): string[] {
 
 function speedRow(shape: PlannedShape): string[] {
   return [describe(shape), ...shape.predictions.map(({ tokensPerSecond }) => tokensPerSecond.toFixed(1))];
+}
+
+function limits({ shape }: PlanReport): readonly string[] {
+  const stages = shape.stages.map((stage, index) => ({ ...stage, worker: `worker ${index + 1}` }));
+  return describeLimits(stages).map((limit) => `LIMIT is ${limit}.`);
 }
 
 /** Where the times and the number of workers come from, if not from the model on a quiet machine and a flag. */

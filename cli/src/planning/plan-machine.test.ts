@@ -17,7 +17,7 @@ async function request(memory: number, nameOrPath = path) {
     model,
     machine: { cores: 2 },
     division: { workers: 2, threads: 1, why: null },
-    memory,
+    ...{ memory, memoryFrom: "set by --memory" },
     streams: [1, 8],
     link: null,
     entry: CALIBRATION_ENTRY,
@@ -43,6 +43,7 @@ it("plans a model by timing its layers in processes of their own, as asked and w
     [true, true],
   ]);
   expect(shape.stages.at(-1)?.last).toBe(32);
+  expect(shape.stages[0]?.memoryFrom).toBe("set by --memory");
   expect(single).toMatchObject({ workers: 1, threads: 2, stages: [{ first: 0, last: 32 }] });
   for (const { predictions } of [shape, single ?? shape]) {
     for (const { tokensPerSecond } of predictions) expect(tokensPerSecond).toBeGreaterThan(0);

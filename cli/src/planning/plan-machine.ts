@@ -37,8 +37,9 @@ export interface MachinePlanRequest {
   readonly model: PlannedModel;
   readonly machine: Pick<Machine, "cores">;
   readonly division: Pick<Division, "workers" | "why" | "threads">;
-  /** Bytes that each worker may use. */
+  /** Bytes that each worker may use, and where they come from, in words. */
   readonly memory: number;
+  readonly memoryFrom: string;
   /** Numbers of streams to predict for. */
   readonly streams: readonly number[];
   /** Bytes per second of the link between workers, each on a machine like this one; null: they share this one. */
@@ -54,14 +55,14 @@ export interface MachinePlanRequest {
  * NOT_ENOUGH_MEMORY, INVALID_CONFIG for a context beyond the model's, and the errors of timing.
  */
 export async function planMachine(request: MachinePlanRequest): Promise<PlanReport> {
-  const { model, options, division, memory } = request;
+  const { model, options, division, memory, memoryFrom } = request;
   const { context } = options;
   const longest = model.config.contextLength;
   if (context !== undefined && context > longest) {
     const problem = `--context ${context} is longer than the model's context of ${longest}; set it to that or less.`;
     throw new RhoneError("INVALID_CONFIG", problem);
   }
-  const asked = await planShape(request, { ...division, memory });
+  const asked = await planShape(request, { ...division, memory, memoryFrom });
   const single = division.workers === 1 ? null : await planSingle(request);
   const [compared, refusal] = single instanceof RhoneError ? [null, single.message] : [single, null];
   const disturbed = Math.max(asked.calibration.disturbed, compared?.calibration.disturbed ?? 0);
@@ -100,6 +101,7 @@ interface Shape {
   readonly workers: number;
   readonly threads: number;
   readonly memory: number;
+  readonly memoryFrom?: string;
 }
 
 interface TimedShape extends Pick<PlanReport, "shape" | "activations"> {
@@ -119,7 +121,7 @@ async function planShape(request: MachinePlanRequest, shape: Shape): Promise<Tim
   const asked = modelRequest(model, options);
   const { pageBytes, maxSequences, shape: pages } = asked;
   const spares = options.spares === undefined ? [] : planSpares(plan, options.spares, asked);
-  const { workers, threads } = shape;
+  const { workers, threads, memoryFrom } = shape;
   const planned: PlannedShape = {
     workers,
     threads,
@@ -131,6 +133,7 @@ async function planShape(request: MachinePlanRequest, shape: Shape): Promise<Tim
       weightBytes,
       pageBytes: plan.pages * pageBytes * (last - first),
       memoryTotal,
+      ...(memoryFrom !== undefined && { memoryFrom }),
       rowMs: sumOfStagesMs(stages.slice(index, index + 1), 1),
       ...spareOf(spares[index]),
     })),

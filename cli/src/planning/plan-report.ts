@@ -11,8 +11,9 @@ export interface PlannedStage {
   readonly heads: boolean;
   readonly weightBytes: number;
   readonly pageBytes: number;
-  /** Bytes that its worker may use. */
+  /** Bytes that its worker may use, and where they come from, in words; absent: it is not known. */
   readonly memoryTotal: number;
+  readonly memoryFrom?: string;
   /** Predicted milliseconds of a step of one row. */
   readonly rowMs: number;
   /** What it holds beyond its own layers; absent: nothing, and nothing was asked for. */
@@ -101,6 +102,7 @@ export function reportRunning(status: ClusterStatus, { streams, link }: Predicti
       weightBytes: worker.totalBytes,
       pageBytes: worker.pageBytes,
       memoryTotal: worker.memoryTotal,
+      ...(worker.memoryFrom !== undefined && { memoryFrom: worker.memoryFrom }),
       rowMs: sumOfStagesMs(stages.slice(index, index + 1), 1),
       ...(worker.spare !== undefined && { spare: worker.spare }),
     })),

@@ -54,6 +54,11 @@ export const shardWorkerSettings = {
     doc: "Bytes for weights and K/V pages; set it where workers that start at once share a machine.",
     defaultText: "90 % of what is free at start, within the limits of control groups",
   },
+  memoryFrom: {
+    env: "RHONE_MEMORY_FROM",
+    schema: text.default("set by --memory"),
+    doc: "Where --memory comes from, in words, for status and log; `rhone up` sets it.",
+  },
   device: {
     env: "RHONE_DEVICE",
     schema: text.default("CPU"),

@@ -2,7 +2,9 @@ import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import {
   advertisedHost,
+  describePart,
   flowHandler,
+  formatBytes,
   frameBytes,
   GrpcServer,
   Heartbeats,
@@ -15,6 +17,7 @@ import {
   pipelineService,
   type Security,
   type Shutdown,
+  type UnclaimedMemory,
   unclaimedMemory,
   type WorkerMessage,
   type WorkerStanding,
@@ -63,10 +66,13 @@ export async function startShardWorker({
   const claim = new MemoryClaim();
   shutdown.add("memory claim", () => claim.close());
   const onHost = device.facts.device === "CPU";
-  const memoryTotal = config.memory ?? (await (onHost ? claim.take(MEMORY_SHARE) : share(unclaimedMemory())));
+  const { bytes: memoryTotal, from: memoryFrom } =
+    givenMemory(config) ?? memoryOf(device) ?? (onHost ? await claim.take(share) : share(unclaimedMemory()));
+  logger.info({ memoryTotal, memoryFrom }, "memory for weights and pages");
   const onHeld = (bytes: number): void => {
     if (onHost) claim.hold(bytes);
   };
+  if (config.memory !== undefined) onHeld(0); // a part of its supervisor's claim, whatever it loads
   const holder = new ShardHolder({ device, files, runner, metrics, onHeld, logger });
   shutdown.add("shard", () => holder.release());
   const { host, port, opsPort } = config;
@@ -97,7 +103,7 @@ export async function startShardWorker({
   const advertiseHost = advertisedHost(config, logger);
   const address = hostPort(advertiseHost, server.port);
   const operations = hostPort(advertiseHost, ops.port);
-  const hello = { worker, address, operations, ...machineFacts(config), memoryTotal, ...device.facts };
+  const hello = { worker, address, operations, ...machineFacts(config), memoryTotal, memoryFrom, ...device.facts };
   const { coordinator } = config;
   const obey = obeyOrders(holder, runner, logger);
   const heartbeats = new Heartbeats({
@@ -169,7 +175,21 @@ function openFiles(
   return new FetchedFiles({ coordinator, security, modelsDir, cache, thread, counts, logger });
 }
 
-const share = (bytes: number): number => Math.floor(MEMORY_SHARE * bytes);
+/** Bytes, and where they come from, in words; null: nobody has said how many. */
+const givenMemory = ({ memory: bytes, memoryFrom: from }: ShardWorkerConfig) =>
+  bytes === undefined ? null : { bytes, from };
+
+/** Null: its shards are in the machine's memory. */
+function memoryOf({ memoryFree, facts }: Device): { readonly bytes: number; readonly from: string } | null {
+  if (memoryFree === null) return null;
+  const bytes = Math.floor(MEMORY_SHARE * memoryFree);
+  return { bytes, from: `${100 * MEMORY_SHARE} % of ${formatBytes(memoryFree)} free on ${facts.device}` };
+}
+
+function share(memory: UnclaimedMemory) {
+  const bytes = Math.floor(MEMORY_SHARE * memory.bytes);
+  return { bytes, from: describePart(bytes, memory) };
+}
 
 function machineFacts({ threads }: ShardWorkerConfig) {
   return {

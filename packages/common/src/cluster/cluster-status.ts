@@ -27,6 +27,8 @@ const workerStatusSchema = z.object({
   threads: z.number(),
   /** Bytes that the worker may use. */
   memoryTotal: z.number(),
+  /** Where these come from, in words: "90 % of 18.7 GB free"; absent from a coordinator that does not know. */
+  memoryFrom: z.string().exactOptional(),
   /** Bytes that its process holds now. */
   resident: z.number(),
   /** The worker's layers [first, last); null for a spare. */
@@ -152,6 +154,8 @@ const clusterStatusSchema = z.object({
     waiting: z.number(),
     /** Of both: those that ran when a pipeline was lost and have had no token since. Absent: it does not say. */
     interrupted: z.number().exactOptional(),
+    /** Of these: Unix milliseconds at which the first of their requests arrived. Absent: none, or it does not say. */
+    oldestInterruptedAtMs: z.number().exactOptional(),
     limit: z.number(),
   }),
   tokens: tokenCountsSchema,
@@ -162,7 +166,7 @@ const clusterStatusSchema = z.object({
 });
 export type ClusterStatus = Parsed<typeof clusterStatusSchema>;
 
-/** The status for those who show no credential: without ids, addresses, paths, and reasons that name them. */
+/** The status for those who show no credential: without ids, addresses, paths, and what may name them. */
 export function anonymousStatus(status: ClusterStatus, index: number): ClusterStatus {
   return {
     ...status,
@@ -172,7 +176,8 @@ export function anonymousStatus(status: ClusterStatus, index: number): ClusterSt
     reason: status.reason === null ? null : status.state.replaceAll("_", " "),
     model: { ...status.model, path: "" },
     workers: status.workers.map((worker, place) => {
-      return { ...worker, worker: `worker-${place + 1}`, address: "", operations: "", hostname: "", pid: 0 };
+      const unnamed = { worker: `worker-${place + 1}`, address: "", operations: "", hostname: "", pid: 0 };
+      return { ...worker, ...unnamed, ...(worker.memoryFrom !== undefined && { memoryFrom: "" }) };
     }),
   };
 }

@@ -1,5 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 import { Stillness } from "../observability/stillness.js";
+import { LauncherWake } from "./launcher-wake.js";
 
 /** How often a service shows its launcher that its event loop turns, and how often the launcher looks. */
 const PULSE_MS = 500;
@@ -11,12 +12,14 @@ export interface Pulse {
   readonly kind: "pulse";
 }
 
-/** Begins to send pulses to the launcher; does nothing in a process that has none. */
+/** Begins to send pulses to the launcher, and wakes it when it was stopped; does nothing in a process that has none. */
 export function beginPulse(): void {
   if (process.send === undefined) return;
+  const wake = new LauncherWake();
   let isUnderWay = false;
   // One at a time: a launcher that is stopped itself reads none, and they must not pile up here.
   const pulse = (): void => {
+    if (process.connected) wake.look();
     if (isUnderWay || !process.connected) return;
     isUnderWay = true;
     process.send?.({ kind: "pulse" } satisfies Pulse, () => {

@@ -7,10 +7,16 @@ import { dirname, join } from "node:path";
 /** A kind of limit, as version 1 names its tree. */
 type Controller = "memory" | "cpu";
 
-/** A group's files. */
-type Group = (file: string) => string | null;
+interface Group {
+  /** Where this process sees its files. */
+  readonly path: string;
+  /** The text of one of them; null: there is none. */
+  readonly read: (file: string) => string | null;
+}
 
 export interface MemoryRoom {
+  /** Of the group. */
+  readonly path: string;
   readonly limit: number;
   /** Bytes in use that can't be taken back: without the page cache. */
   readonly used: number;
@@ -19,11 +25,13 @@ export interface MemoryRoom {
 /** `root` is in place of "/". */
 export function memoryRooms(root = "/"): readonly MemoryRoom[] {
   return [
-    ...groups(root, "memory", 2).map((read) => ({
+    ...groups(root, "memory", 2).map(({ path, read }) => ({
+      path,
       limit: Math.min(bytesIn(read("memory.max")), bytesIn(read("memory.high"))),
       used: Number(read("memory.current") ?? 0) - pageCache(read("memory.stat"), ""),
     })),
-    ...groups(root, "memory", 1).map((read) => ({
+    ...groups(root, "memory", 1).map(({ path, read }) => ({
+      path,
       limit: bytesIn(read("memory.limit_in_bytes")),
       used: Number(read("memory.usage_in_bytes") ?? 0) - pageCache(read("memory.stat"), "total_"),
     })),
@@ -33,8 +41,8 @@ export function memoryRooms(root = "/"): readonly MemoryRoom[] {
 /** Processors' worth of time that each group has. */
 export function cpuQuotas(root = "/"): readonly number[] {
   return [
-    ...groups(root, "cpu", 2).map((read) => quota(...((read("cpu.max") ?? "").split(" ") as [string?, string?]))),
-    ...groups(root, "cpu", 1).map((read) => quota(read("cpu.cfs_quota_us"), read("cpu.cfs_period_us"))),
+    ...groups(root, "cpu", 2).map(({ read }) => quota(...((read("cpu.max") ?? "").split(" ") as [string?, string?]))),
+    ...groups(root, "cpu", 1).map(({ read }) => quota(read("cpu.cfs_quota_us"), read("cpu.cfs_period_us"))),
   ];
 }
 
@@ -65,7 +73,7 @@ function groups(root: string, controller: Controller, version: 1 | 2): readonly 
   const found: Group[] = [];
   for (let path = inside; ; path = dirname(path)) {
     const folder = join(mount.at, path);
-    found.push((file) => text(root, join(folder, file)));
+    found.push({ path: folder.replace(/(.)\/$/, "$1"), read: (file) => text(root, join(folder, file)) });
     if (path === "/" || path === "" || path === ".") return found;
   }
 }

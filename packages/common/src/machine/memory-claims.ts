@@ -2,11 +2,14 @@ import { lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, st
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { availableMemory } from "./this-machine.js";
+import { formatBytes } from "../format-bytes.js";
+import { processStat } from "./process-stat.js";
+import { type AvailableMemory, availableMemory } from "./this-machine.js";
 
 // Weights that are not read yet and K/V pages that are not used yet take no memory, so what the machine has left does
-// not show them. Each worker writes how much it counts on into a folder of its user; others subtract the part that is
-// not resident. Where the folder can't be used, or belongs to others, and elsewhere than on Linux, nobody claims.
+// not show them. Each worker writes how much it counts on into a folder of its user, and a supervisor what all of its
+// workers will; others subtract the part that is not resident. Where the folder can't be used, or belongs to others,
+// and elsewhere than on Linux, nobody claims.
 
 const LOCK = "lock";
 const LOCK_POLL_MS = 10;
@@ -22,10 +25,32 @@ interface Claim {
 
 const claimsFolder = (): string => join(tmpdir(), `rhone-memory-${process.getuid?.() ?? 0}`);
 
-/** Bytes that this process may count on: what is available, without what other workers count on; at least an eighth. */
-export function unclaimedMemory(folder: string = claimsFolder()): number {
+/** What a process may count on. */
+export interface UnclaimedMemory {
+  /** What is available, without what others count on; at least an eighth of it. */
+  readonly bytes: number;
+  readonly available: AvailableMemory;
+  /** Bytes that other processes of Rhone count on and that are not resident. */
+  readonly claimed: number;
+}
+
+export function unclaimedMemory(folder: string = claimsFolder()): UnclaimedMemory {
   const available = availableMemory();
-  return Math.floor(Math.max(LEAST_SHARE * available, available - claimedByOthers(folder)));
+  const claimed = claimedByOthers(folder);
+  const bytes = Math.floor(Math.max(LEAST_SHARE * available.bytes, available.bytes - claimed));
+  return { bytes, available, claimed };
+}
+
+/** A part of it and what it is a part of: "30 % of 18.7 GB free". */
+export function describePart(part: number, { bytes, available, claimed }: UnclaimedMemory): string {
+  const { group } = available;
+  const all = formatBytes(available.bytes);
+  const free = group === null ? `${all} free` : `${all} left of the ${formatBytes(group.limit)} of ${group.path}`;
+  const share = `${Math.round((100 * part) / Math.max(1, bytes))} % of`;
+  if (claimed === 0) return `${share} ${free}`;
+  const rest = bytes > available.bytes - claimed ? "an eighth" : "the rest";
+  const others = `other processes of Rhone count on ${formatBytes(claimed)}`;
+  return `${share} ${formatBytes(bytes)}, ${rest} of ${free}: ${others}`;
 }
 
 /** What this process counts on, as others see it until it ends. */
@@ -36,22 +61,28 @@ export class MemoryClaim {
     this.#folder = folder;
   }
 
-  /** Claims a share of what nobody else claims. Of two that ask at once, one gets what the other left. */
-  async take(share: number): Promise<number> {
+  /**
+   * Claims the `bytes` that `choose` finds in what nobody else claims. Of two that ask at once, the second chooses from
+   * what the first has left. Throws what `choose` throws.
+   */
+  async take<Choice extends { readonly bytes: number }>(choose: (memory: UnclaimedMemory) => Choice): Promise<Choice> {
     const unlock = await lock(this.#folder);
     try {
-      const bytes = Math.floor(unclaimedMemory(this.#folder) * share);
-      this.hold(bytes);
-      return bytes;
+      const choice = choose(unclaimedMemory(this.#folder));
+      this.hold(choice.bytes);
+      return choice;
     } finally {
       unlock();
     }
   }
 
-  /** Bytes that it counts on from now on, with those that are resident. */
+  /**
+   * Bytes that it counts on from now on, with those that are resident. Where the process that started it claims memory
+   * too, these are a part of that.
+   */
   hold(bytes: number): void {
-    const startedAt = startOf(process.pid);
-    if (startedAt === null || !isOurs(this.#folder)) return;
+    const startedAt = processStat(process.pid)?.startedAt;
+    if (startedAt === undefined || !isOurs(this.#folder)) return;
     try {
       const draft = join(this.#folder, `${process.pid}.draft`);
       writeFileSync(draft, JSON.stringify({ startedAt, bytes } satisfies Claim));
@@ -66,17 +97,37 @@ export class MemoryClaim {
   }
 }
 
+interface Claimant {
+  readonly pid: number;
+  readonly parent: number;
+  readonly bytes: number;
+  readonly resident: number;
+}
+
 function claimedByOthers(folder: string): number {
-  if (!isOurs(folder)) return 0;
-  let sum = 0;
+  const claimants = isOurs(folder) ? claimantsIn(folder) : [];
+  const left = ({ pid, bytes, resident }: Claimant): number => {
+    const parts = claimants.filter(({ parent }) => parent === pid);
+    return Math.max(0, bytes - resident - sumOf(parts.map((part) => Math.max(part.bytes, part.resident))));
+  };
+  return sumOf(claimants.filter(({ pid }) => pid !== process.pid).map(left));
+}
+
+const sumOf = (each: readonly number[]): number => each.reduce((sum, bytes) => sum + bytes, 0);
+
+/** Of live processes, this one included. Removes the claims of those that ended. */
+function claimantsIn(folder: string): readonly Claimant[] {
+  const claimants: Claimant[] = [];
   for (const name of readdirSync(folder)) {
     const pid = Number(name);
-    if (!Number.isInteger(pid) || pid === process.pid) continue;
+    if (!Number.isInteger(pid)) continue;
     const claim = readClaim(join(folder, name));
-    if (claim !== null && claim.startedAt === startOf(pid)) sum += Math.max(0, claim.bytes - residentOf(pid));
-    else rmSync(join(folder, name), { force: true }); // of a process that ended
+    const stat = processStat(pid);
+    if (claim !== null && stat !== null && claim.startedAt === stat.startedAt) {
+      claimants.push({ pid, parent: stat.parent, bytes: claim.bytes, resident: residentOf(pid) });
+    } else rmSync(join(folder, name), { force: true });
   }
-  return sum;
+  return claimants;
 }
 
 function readClaim(path: string): Claim | null {
@@ -115,9 +166,6 @@ async function lock(folder: string): Promise<() => void> {
     }
   }
 }
-
-/** The 22nd field of /proc/PID/stat, ticks since the machine started; the 2nd may hold blanks and brackets. */
-const startOf = (pid: number): string | null => proc(pid, "stat")?.replace(/^.*\)/s, "").trim().split(" ")[19] ?? null;
 
 const residentOf = (pid: number): number =>
   1024 * Number(/^VmRSS:\s+(\d+) kB$/m.exec(proc(pid, "status") ?? "")?.[1] ?? 0);

@@ -40,16 +40,19 @@ const parent = "sys/fs/cgroup/rhone.slice";
 
 describe("memory", () => {
   test("is what the machine has left, page cache included, where nothing limits it", () => {
-    expect(availableMemory(machine({}))).toBe(16 * GiB);
-    expect(availableMemory(machine({ ...V2, [`${own}/memory.max`]: "max", [`${own}/memory.high`]: "max" }))).toBe(
-      16 * GiB,
-    );
+    const free = { bytes: 16 * GiB, group: null };
+    expect(availableMemory(machine({}))).toEqual(free);
+    const unlimited = { [`${own}/memory.max`]: "max", [`${own}/memory.high`]: "max" };
+    expect(availableMemory(machine({ ...V2, ...unlimited }))).toEqual(free);
   });
 
   test("of a group is its limit without what it uses; page cache can be taken back", () => {
     const stat = `anon ${GiB}\ninactive_file ${GiB}\nactive_file ${GiB / 2}`;
     const files = { [`${own}/memory.max`]: 4 * GiB, [`${own}/memory.current`]: 3 * GiB, [`${own}/memory.stat`]: stat };
-    expect(availableMemory(machine({ ...V2, ...files }))).toBe(2.5 * GiB);
+    expect(availableMemory(machine({ ...V2, ...files }))).toEqual({
+      bytes: 2.5 * GiB,
+      group: { path: `/${own}`, limit: 4 * GiB },
+    });
   });
 
   test.each([
@@ -57,21 +60,30 @@ describe("memory", () => {
     ["memory.high", 2 * GiB, 1 * GiB],
   ])("may be limited by a group around it, by %s", (file, limit, left) => {
     const files = { [`${own}/memory.max`]: "max", [`${parent}/${file}`]: limit, [`${parent}/memory.current`]: GiB };
-    expect(availableMemory(machine({ ...V2, ...files }))).toBe(left);
+    expect(availableMemory(machine({ ...V2, ...files }))).toEqual({
+      bytes: left,
+      group: { path: `/${parent}`, limit },
+    });
   });
 
   test("may be limited by version 1, and seen from inside of a container", () => {
     const at = "sys/fs/cgroup/memory";
     const files = { [`${at}/memory.limit_in_bytes`]: 2 * GiB, [`${at}/memory.usage_in_bytes`]: GiB };
-    expect(availableMemory(machine({ ...V1, ...files }))).toBe(GiB);
+    expect(availableMemory(machine({ ...V1, ...files }))).toEqual({
+      bytes: GiB,
+      group: { path: "/sys/fs/cgroup/memory", limit: 2 * GiB },
+    });
     const cache = { ...files, [`${at}/memory.stat`]: `total_inactive_file ${GiB / 2}\ntotal_active_file 0` };
-    expect(availableMemory(machine({ ...V1, ...cache }))).toBe(1.5 * GiB);
-    expect(availableMemory(machine({ ...V1, [`${at}/memory.limit_in_bytes`]: UNLIMITED }))).toBe(16 * GiB);
+    expect(availableMemory(machine({ ...V1, ...cache })).bytes).toBe(1.5 * GiB);
+    expect(availableMemory(machine({ ...V1, [`${at}/memory.limit_in_bytes`]: UNLIMITED }))).toEqual({
+      bytes: 16 * GiB,
+      group: null,
+    });
   });
 
   test("is never less than none", () => {
     const files = { [`${own}/memory.max`]: GiB, [`${own}/memory.current`]: 2 * GiB };
-    expect(availableMemory(machine({ ...V2, ...files }))).toBe(0);
+    expect(availableMemory(machine({ ...V2, ...files })).bytes).toBe(0);
   });
 });
 
@@ -118,7 +130,7 @@ test.skipIf(why !== null)(
     onTestFinished(() => rmdirSync(folder));
     writeFileSync(join(folder, "memory.limit_in_bytes"), String(2 * GiB));
     const built = pathToFileURL(join(import.meta.dirname, "../../dist/machine/this-machine.js")).href;
-    const script = `import(${JSON.stringify(built)}).then((it) => console.log(it.availableMemory()))`;
+    const script = `import(${JSON.stringify(built)}).then((it) => console.log(it.availableMemory().bytes))`;
     const enter = `echo $$ > ${folder}/cgroup.procs && exec ${process.execPath} -e '${script}'`;
     const { stdout, stderr } = spawnSync("sh", ["-c", enter], { encoding: "utf8" });
     expect(stderr).toBe("");

@@ -3,13 +3,22 @@ import { availableParallelism, freemem } from "node:os";
 import { join } from "node:path";
 import { cpuQuotas, memoryRooms } from "./control-groups.js";
 
+export interface AvailableMemory {
+  readonly bytes: number;
+  /** The control group that allows no more, and the bytes of its limit; null: the machine has no more. */
+  readonly group: { readonly path: string; readonly limit: number } | null;
+}
+
 /**
- * Bytes that this process may still take: what the machine has left beside all programs on it (page cache counts as
- * left), and what each of its control groups has. `root` is in place of "/", for tests.
+ * What this process may still take: the least of what the machine has left beside all programs on it (page cache counts
+ * as left), and of what each of its control groups has. `root` is in place of "/", for tests.
  */
-export function availableMemory(root = "/"): number {
-  const rooms = memoryRooms(root).map(({ limit, used }) => limit - used);
-  return Math.max(0, Math.floor(Math.min(machineMemory(root), ...rooms)));
+export function availableMemory(root = "/"): AvailableMemory {
+  let least: AvailableMemory = { bytes: machineMemory(root), group: null };
+  for (const { path, limit, used } of memoryRooms(root)) {
+    if (limit - used < least.bytes) least = { bytes: limit - used, group: { path, limit } };
+  }
+  return { ...least, bytes: Math.max(0, Math.floor(least.bytes)) };
 }
 
 function machineMemory(root: string): number {

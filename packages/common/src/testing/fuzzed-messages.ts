@@ -79,6 +79,7 @@ const hello = some({
   ...{ worker: text, address: fc.oneof(text, fc.constant("127.0.0.1:9")), protocol: fc.constantFrom(0, 5, 6, 7) },
   ...{ engine: text, device: text, memoryTotal: uint64, threads: uint32, hostname: text, pid: uint32, gflops: float },
   ...{ bandwidth: float, operations: text, simulated: fc.boolean(), rowBlock: uint32, kernels: text, session: text },
+  memoryFrom: text,
 });
 /** Encoded. */
 export const fuzzedWorkerMessage = fc

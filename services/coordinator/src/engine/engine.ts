@@ -9,11 +9,11 @@ import {
 import type { rhone } from "@rhone/proto";
 import type { Metrics } from "../metrics.js";
 import type { LaneCounts } from "../scheduler/lane-counts.js";
-import type { MicroBatch, SpanOutcome } from "../scheduler/micro-batch.js";
+import type { SpanOutcome } from "../scheduler/micro-batch.js";
 import type { HeldLinks } from "../scheduler/pages/held-links.js";
 import {
+  type Interrupted,
   MOST_LOSSES,
-  type PipelineShape,
   Scheduler,
   type SchedulerOptions,
   type Workload,
@@ -23,25 +23,13 @@ import type { LoggedEvent } from "../token-log/append-events.js";
 import { NOTHING_RECORDED, type RecordedGeneration } from "../token-log/recorded.js";
 import type { EventLog } from "../token-log/token-log.js";
 import { decodeResult, decodeTimes, type SpanAnswer } from "../wire/decode-result.js";
-import { encodeStep } from "../wire/encode-step.js";
 import { ActiveRuns, type Run } from "./active-runs.js";
-import { DraftTally } from "./draft-tally.js";
 import { failure, Generation, type GenerationRules, refusalOf } from "./generation.js";
 import { PhaseTimes } from "./phase-times.js";
 import { SequenceTraces } from "./sequence-traces.js";
+import { type SentStep, type StepLink, StepLoop } from "./step-loop.js";
 import { StepMeter } from "./step-meter.js";
-
-/** A pipeline that is ready: frames sent through it come back in order as results. */
-export interface StepLink extends PipelineShape {
-  /** Returns the step's number. */
-  send(step: rhone.v1.Step.$Properties): number;
-}
-
-interface InFlight {
-  readonly step: number;
-  readonly batch: MicroBatch;
-  readonly sentAt: number;
-}
+import { TokenTally } from "./token-tally.js";
 
 export interface EngineOptions extends SchedulerOptions {
   readonly recoveryTimeoutMs: number;
@@ -57,29 +45,19 @@ export interface EngineOptions extends SchedulerOptions {
 
 /** Why a pipeline is given up that has not failed. */
 const IN_ORDER: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["EPOCH_CHANGED", "SHUTTING_DOWN"]);
-/** Tokens that an answer is expected to have before the first has ended, and the weight of the latest one. */
-const FIRST_ANSWER_TOKENS = 100;
-const ANSWER_WEIGHT = 0.1;
 
 /**
- * The step loop: decide what runs, run it through the pipeline, record what came back. It reacts to new requests and to
- * results; it waits for neither Redis nor a timer.
+ * Runs requests: the scheduler decides what runs, the step loop runs it through the pipeline, and the engine records
+ * what comes back. It reacts to new requests and to results; it waits for neither Redis nor a timer.
  */
 export class Engine {
   readonly #options: EngineOptions;
   readonly #scheduler: Scheduler;
+  readonly #steps: StepLoop;
   readonly #meter: StepMeter;
   readonly #runs = new ActiveRuns();
   readonly #traces = new SequenceTraces();
-  readonly #tokens = { prompt: 0, cached: 0, generated: 0, drafted: 0, accepted: 0 };
-  readonly #drafts = new DraftTally();
-  /** Tokens of an answer, of which the latest count most. */
-  #answerTokens = FIRST_ANSWER_TOKENS;
-  #link: StepLink | null = null;
-  #inFlight: InFlight[] = [];
-  #pumpDue = false;
-  /** Called when nothing is in flight any more; null: steps may be sent. */
-  #settled: (() => void) | null = null;
+  readonly #tally = new TokenTally();
   #closed = false;
   #recoveryTimer: NodeJS.Timeout | undefined;
 
@@ -87,19 +65,19 @@ export class Engine {
     this.#options = options;
     this.#scheduler = new Scheduler(options);
     this.#meter = new StepMeter(options.metrics, options.activationBytes);
+    this.#steps = new StepLoop({
+      decide: () => this.#scheduler.decide(),
+      isHeldUp: () => options.log.full,
+      onSent: (sent) => this.#sent(sent),
+      endTokens: options.rules.endTokens,
+      now: () => this.#now(),
+    });
   }
 
   get counts() {
     const { pages, running, waiting, evictions } = this.#scheduler;
-    return {
-      pages,
-      running,
-      waiting,
-      evictions,
-      tokens: { ...this.#tokens },
-      drafts: this.#drafts.counts,
-      hopMs: this.#meter.hopMs,
-    };
+    const { tokens, drafts } = this.#tally;
+    return { pages, running, waiting, evictions, tokens, drafts, hopMs: this.#meter.hopMs };
   }
 
   /** Sequences by lane. */
@@ -107,14 +85,15 @@ export class Engine {
     return this.#scheduler.lanes;
   }
 
-  /** Sequences that ran when their pipeline was lost, here or in another coordinator, and have had no token since. */
-  get interrupted(): number {
+  /** Counts sequences of which the pipeline was lost in another coordinator, too. */
+  get interrupted(): Interrupted {
     return this.#scheduler.interrupted;
   }
 
   /** What a request that arrives now would meet, and the tokens that an answer takes. */
   get workload(): Workload & { readonly answerTokens: number } {
-    return { ...this.#scheduler.workload(this.#answerTokens), answerTokens: this.#answerTokens };
+    const { answerTokens } = this.#tally;
+    return { ...this.#scheduler.workload(answerTokens), answerTokens };
   }
 
   /** Of the texts in the prefix cache. */
@@ -124,7 +103,7 @@ export class Engine {
 
   /** When the oldest micro-batch in flight was sent, on the engine's clock; null when none is. */
   get waitingSince(): number | null {
-    return this.#inFlight[0]?.sentAt ?? null;
+    return this.#steps.waitingSince;
   }
 
   /**
@@ -144,13 +123,13 @@ export class Engine {
     const sequence = this.#scheduler.arrive(job, recorded.tokens);
     const run = this.#start(sequence, recorded);
     if (span !== null) this.#traces.begin(sequence, span);
-    this.#tokens.prompt += sequence.promptLength;
+    this.#tally.arrived(sequence.promptLength);
     const refusal = refusalOf(sequence, rules);
     if (refusal !== null) this.#end(run, refusal);
     else {
       this.#scheduler.add(sequence);
       run.startDeadline(() => this.#end(run, failure("DEADLINE_EXCEEDED", lateness(job))));
-      this.#pumpSoon();
+      this.#steps.pumpSoon();
     }
     return run.done;
   }
@@ -181,7 +160,7 @@ export class Engine {
   /** Another coordinator has taken the request: its run rejects with EPOCH_CHANGED. */
   lose(requestId: string): void {
     const why = `Another coordinator has continued request ${requestId}.`;
-    if (this.#drop(requestId, new RhoneError("EPOCH_CHANGED", why))) this.#pumpSoon();
+    if (this.#drop(requestId, new RhoneError("EPOCH_CHANGED", why))) this.#steps.pumpSoon();
   }
 
   /** Whether a run of the request has not ended. */
@@ -200,20 +179,15 @@ export class Engine {
   /** A pipeline is ready. */
   attach(link: StepLink): void {
     clearTimeout(this.#recoveryTimer);
-    this.#link = link;
-    this.#settled = null;
+    this.#steps.attach(link);
     this.#meter.attach(link.stages);
     this.#scheduler.resume(link);
-    this.#pump();
+    this.#steps.pump();
   }
 
   /** Sends no more steps through this pipeline. Resolves when those in flight have returned, or it is lost. */
   settle(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#settled?.();
-      this.#settled = resolve;
-      if (this.#link === null || this.#inFlight.length === 0) resolve();
-    });
+    return this.#steps.settle();
   }
 
   /**
@@ -221,11 +195,8 @@ export class Engine {
    * with which pipelines fail again and again are ended.
    */
   detach(reason: RhoneError): void {
-    if (this.#link === null) return;
-    this.#link = null;
-    this.#inFlight = [];
-    this.#settled?.();
-    this.#settled = null;
+    if (!this.#steps.isAttached) return;
+    this.#steps.detach();
     this.#traces.lost(reason);
     this.#endPoisonous(this.#scheduler.suspend({ hasFailed: !IN_ORDER.has(reason.code) }), reason);
     const { recoveryTimeoutMs } = this.#options;
@@ -246,25 +217,20 @@ export class Engine {
     if (sequence === undefined || run === undefined) return;
     if (error === null) this.#scheduler.prepared(sequence);
     else this.#end(run, failure(error.code, error.message));
-    this.#pumpSoon();
+    this.#steps.pumpSoon();
   }
 
   /** The result of the oldest step in flight. Throws STAGE_FAILED when it is of another step or incomplete. */
   record(step: number, result: rhone.v1.StepResult.$Properties): void {
     const returnedAt = this.#now();
-    const entry = this.#inFlight.shift();
-    if (entry === undefined || entry.step !== step) {
-      throw new RhoneError("STAGE_FAILED", `Result of step ${step} came when step ${entry?.step ?? "none"} was due.`);
-    }
-    const { batch, sentAt } = entry;
+    const { batch, sentAt } = this.#steps.returned(step);
     const timings = result.timings ?? [];
     const answers = decodeResult(batch, result, this.#options.rules.vocabSize);
     this.#traces.returned(answers, { timings, ranMs: returnedAt - sentAt });
     const { events, outcomes } = this.#read(answers, returnedAt);
     this.#scheduler.complete(batch, outcomes, decodeTimes(timings, returnedAt - sentAt));
     this.#meter.recorded({ batch, sentAt, returnedAt, recordedAt: this.#now(), timings });
-    if (this.#inFlight.length === 0) this.#settled?.();
-    this.#pump(); // the stages work on while the events are written
+    this.#steps.proceed(); // the stages work on while the events are written
     this.#write(events);
     this.#checkPages();
   }
@@ -272,7 +238,7 @@ export class Engine {
   /** Every run is rejected with SHUTTING_DOWN; its job goes back to the queue. */
   close(): void {
     clearTimeout(this.#recoveryTimer);
-    this.#link = null;
+    this.#steps.close();
     this.#scheduler.suspend();
     this.#closed = true;
     this.#runs.rejectAll(shuttingDown());
@@ -283,36 +249,12 @@ export class Engine {
     return this.#options.now?.() ?? performance.now();
   }
 
-  #pumpSoon(): void {
-    if (this.#pumpDue) return;
-    this.#pumpDue = true;
-    // Requests that arrive together share a step.
-    setImmediate(() => {
-      this.#pumpDue = false;
-      this.#pump();
-    });
-  }
-
-  /** Decides and sends until nothing is left that can or need be sent. */
-  #pump(): void {
-    const { rules, log } = this.#options;
-    while (this.#link !== null && this.#settled === null && !log.full) {
-      const startedAt = this.#now();
-      const batch = this.#scheduler.decide();
-      if (batch === null) return;
-      const step = this.#link.send(encodeStep(batch, rules.endTokens));
-      const sentAt = this.#now();
-      this.#inFlight.push({ step, batch, sentAt });
-      this.#began(batch, sentAt);
-      this.#meter.decided(batch, sentAt - startedAt);
-      this.#traces.sent(batch);
-    }
-  }
-
-  #began(batch: MicroBatch, now: number): void {
+  #sent({ batch, decidedAt, sentAt }: SentStep): void {
     for (const { sequence } of batch.spans) {
-      if (sequence.generated === 0) this.#runs.of(sequence)?.times.began(now, sequence.job.arrivedAtMs);
+      if (sequence.generated === 0) this.#runs.of(sequence)?.times.began(sentAt, sequence.job.arrivedAtMs);
     }
+    this.#meter.decided(batch, sentAt - decidedAt);
+    this.#traces.sent(batch);
   }
 
   /** The events and the outcomes of a step's spans; spans whose requests ended meanwhile have none. */
@@ -330,10 +272,7 @@ export class Engine {
       const taken = run.generation.advance(answer);
       for (const event of taken) events.push({ owner: span.sequence.job, event });
       if (tokens.length > 0) {
-        this.#tokens.drafted += span.drafts.length;
-        this.#drafts.add(span.drafts.length, tokens.length - 1);
-        this.#tokens.accepted += tokens.length - 1;
-        this.#tokens.generated += taken.length;
+        this.#tally.drew({ generated: taken.length, guessed: span.drafts.length, right: tokens.length - 1 });
       }
       const finish = taken.at(-1)?.finish;
       if (finish !== undefined) this.#finish(run, finish);
@@ -349,7 +288,7 @@ export class Engine {
     this.#finish(run, finish);
     this.#scheduler.end(generation.sequence);
     this.#write([{ owner: generation.sequence.job, event: generation.end(finish) }]);
-    this.#pumpSoon(); // the stages must forget it, and others may have its pages
+    this.#steps.pumpSoon(); // the stages must forget it, and others may have its pages
   }
 
   #endPoisonous(sequences: readonly Sequence[], reason: RhoneError): void {
@@ -364,9 +303,8 @@ export class Engine {
   #finish(run: Run, finish: Finish): void {
     run.finish();
     this.#traces.ended(run.generation.sequence, finish);
-    const { cachedTokens, generated } = run.generation.sequence;
-    this.#tokens.cached += cachedTokens;
-    if (generated > 0) this.#answerTokens += ANSWER_WEIGHT * (generated - this.#answerTokens);
+    const { cachedTokens: cached, generated } = run.generation.sequence;
+    this.#tally.ended({ cached, generated });
     this.#options.metrics.finished.inc({ reason: finish.reason === "error" ? finish.code : finish.reason });
   }
 
@@ -383,7 +321,7 @@ export class Engine {
     for (const { event } of events) {
       if (event.finish !== undefined && !fenced.includes(event.requestId)) this.#runs.settle(event.requestId);
     }
-    if (this.#inFlight.length === 0) this.#pumpSoon();
+    if (this.#steps.isIdle) this.#steps.pumpSoon();
   }
 
   /** Gives a run up; false when there is none. */

@@ -29,21 +29,23 @@ describe("Engine, when pipelines are lost", () => {
   it("counts those that ran until each has a token again", async () => {
     const bench = new EngineBench({ maxSequences: 2 });
     const { engine } = bench;
-    const fresh = ["a", "b", "c"].map((requestId) => engine.run(fakeJob({ requestId, promptIds: prompt(3) })));
+    const fresh = ["a", "b", "c"].map((requestId, index) =>
+      engine.run(fakeJob({ requestId, promptIds: prompt(3), arrivedAtMs: 5000 + index })),
+    );
     const recorded = { ...NOTHING_RECORDED, tokens: [runAlone(prompt(3), 1, 0).tokens[0] ?? 0] };
     bench.connect(1);
     await turn();
-    expect(engine.interrupted).toBe(0);
+    expect(engine.interrupted.count).toBe(0);
     bench.lose();
-    expect(engine.interrupted).toBe(2); // "c" had no place
-    const continued = engine.run(fakeJob({ requestId: "d", promptIds: prompt(3) }), recorded);
-    expect(engine.interrupted).toBe(3);
+    expect(engine.interrupted).toEqual({ count: 2, oldestAtMs: 5000 }); // "c" had no place
+    const continued = engine.run(fakeJob({ requestId: "d", promptIds: prompt(3), arrivedAtMs: 4000 }), recorded);
+    expect(engine.interrupted).toEqual({ count: 3, oldestAtMs: 4000 });
     bench.connect(1);
     await turn();
-    expect(engine.interrupted).toBe(3);
+    expect(engine.interrupted.count).toBe(3);
     await bench.drain();
     await Promise.all([...fresh, continued]);
-    expect(engine.interrupted).toBe(0);
+    expect(engine.interrupted).toEqual({ count: 0, oldestAtMs: null });
     engine.close();
   });
 

@@ -12,7 +12,7 @@ import {
 } from "@rhone/common";
 import type { PipelineTimes } from "@rhone/planner";
 import type { rhone } from "@rhone/proto";
-import type { StepLink } from "../engine/engine.js";
+import type { StepLink } from "../engine/step-loop.js";
 import { decodeError } from "../wire/decode-result.js";
 import type { Member } from "../workers/member.js";
 import { Relay } from "./relay.js";

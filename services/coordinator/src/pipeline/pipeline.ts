@@ -1,5 +1,4 @@
 import {
-  Condition,
   type Logger,
   type PipelineState,
   RhoneError,
@@ -9,7 +8,7 @@ import {
 } from "@rhone/common";
 import type { ModelPlan, ModelWeights, StagePlan } from "@rhone/planner";
 import type { rhone } from "@rhone/proto";
-import type { StepLink } from "../engine/engine.js";
+import type { StepLink } from "../engine/step-loop.js";
 import type { Metrics } from "../metrics.js";
 import { Calibrations } from "../workers/calibrations.js";
 import type { Member } from "../workers/member.js";
@@ -20,8 +19,8 @@ import { Epoch, type EpochListener } from "./epoch.js";
 import { Handover } from "./handover.js";
 import { PipelineStanding } from "./pipeline-standing.js";
 import { PlanChanges, type ServingPipeline } from "./plan-changes.js";
-import { sameCut, stepTimesOf } from "./plan-pipeline.js";
-import { pauseAfter } from "./retry.js";
+import { stepTimesOf } from "./plan-pipeline.js";
+import { Planning, type PlanningOptions } from "./planning.js";
 import { Routes } from "./routes.js";
 import { SpareStages, type SparesSettings } from "./spare-stages.js";
 
@@ -42,14 +41,11 @@ export interface PipelineListener extends EpochListener {
   isIdle(): boolean;
 }
 
-export interface PipelineOptions {
+export interface PipelineOptions extends Pick<PlanningOptions, "plan" | "workersNeeded"> {
   /** The pipeline's id; its epochs are numbered from 1. */
   readonly id: string;
   readonly security: Security;
   readonly registry: WorkerRegistry;
-  /** Null while fewer workers have joined than it needs. Throws NOT_ENOUGH_MEMORY or INVALID_CONFIG. */
-  readonly plan: (members: readonly Member[], lastPlan: readonly StagePlan[]) => ModelPlan | null;
-  readonly workersNeeded: number;
   readonly weights: ModelWeights;
   /** A worker that joins a pipeline that is ready has the layers cut again. */
   readonly grow?: boolean;
@@ -70,12 +66,12 @@ const sourcesFor = (member: Member, members: readonly Member[]): readonly string
     .map(({ address }) => address)
     .slice(0, MOST_SOURCES);
 
-/** Brings a pipeline up, and again whenever it is lost: plan, load, open the epoch, probe, ready. */
+/** Brings a pipeline up by a plan of `Planning`, and again whenever it is lost: load, open the epoch, probe, ready. */
 export class Pipeline implements RegistryListener, ServingPipeline {
   readonly #options: PipelineOptions;
   readonly #loads: ShardLoads;
   readonly #calibrations: Calibrations;
-  readonly #handover: Handover;
+  readonly #planning: Planning;
   readonly #changes: PlanChanges;
   readonly #departures: Departures;
   readonly #routes: Routes;
@@ -84,20 +80,6 @@ export class Pipeline implements RegistryListener, ServingPipeline {
   #epoch: Epoch | null = null;
   #epochs = 0;
   readonly #spares: SpareStages;
-  /** The last plan whose shards were all loaded, unless survivors took over others' layers. */
-  #lastPlan: readonly StagePlan[] = [];
-  /** Whether the current plan is one of survivors that took over others' layers. */
-  #isTakenOver = false;
-  /** Whether the last epoch ended in order, for a plan that is prepared. */
-  #endedInOrder = false;
-  /** Changes when a worker joins or leaves. */
-  readonly #membership = new Condition();
-  /** The membership that the current plan was made for. */
-  #plannedFor = 0;
-  /** Whether a worker outside the current plan has not failed to load a shard. */
-  #hasSpare = false;
-  /** Stages of the current plan; 0 without one. */
-  #plannedStages = 0;
   #everReady = false;
   /** On the performance clock: when the last pipeline that was ready ended; null: one is ready, or none was. */
   #overSince: number | null = null;
@@ -110,11 +92,10 @@ export class Pipeline implements RegistryListener, ServingPipeline {
     this.#routes = new Routes(options.logger);
     const known = { loads: this.#loads, calibrations: this.#calibrations };
     this.#spares = new SpareStages({ ...known, settings: options.spares, logger: options.logger });
-    const plan = () => this.#fullPlan() ?? this.#spares.takeOver(this.#candidates);
-    this.#handover = new Handover({ ...options, ...known, plan });
+    this.#planning = new Planning({ ...options, grow: options.grow === true, spares: this.#spares });
+    const handover = new Handover({ ...options, ...known, plan: () => this.#planning.inOrder() });
     const { listener, logger } = options;
     const grow = options.grow === true || options.spares.count > 0;
-    const handover = this.#handover;
     const engine = { settle: () => listener.settle(), isIdle: () => listener.isIdle() };
     this.#changes = new PlanChanges({ pipeline: this, handover, grow, ...engine, logger });
     const { registry } = options;
@@ -151,7 +132,7 @@ export class Pipeline implements RegistryListener, ServingPipeline {
 
   /** A worker can be planned with, or can't any more. */
   mayPlan(): void {
-    this.#membership.notify();
+    this.#planning.changed();
     this.#standing.tell();
     this.#changes.growSoon();
   }
@@ -219,23 +200,25 @@ export class Pipeline implements RegistryListener, ServingPipeline {
     const error = new RhoneError("SHUTTING_DOWN", "The coordinator is shutting down.");
     this.#closing.abort(error);
     this.#epoch?.break(error);
-    this.#membership.notify();
+    this.#planning.changed();
   }
 
   /** One life of a pipeline. Returns or throws when it is over. */
   async #once(): Promise<void> {
-    const plan = await this.#awaitPlan();
+    const plan = await this.#planning.next(this.#closing.signal, (joined) =>
+      this.#standing.become("waiting_for_workers", joined),
+    );
     const members = plan.stages.flatMap(({ worker }) => this.#options.registry.get(worker) ?? []);
     if (members.length < plan.stages.length) throw new RhoneError("WORKER_LOST", "A worker left during the planning.");
     const epoch = this.#begin(plan, members);
     try {
       await this.#load(plan, members, epoch);
-      if (this.#isTakenOver) epoch.stepTimes = stepTimesOf(plan.stages, members);
+      if (this.isTakenOver) epoch.stepTimes = stepTimesOf(plan.stages, members);
       else if (!(await this.#measure(plan, members, epoch))) return;
       this.#standing.become("probing", "the stages are connecting");
       epoch.open(this.#address, this.#options.activationType);
       await epoch.probe();
-      if (!this.#isTakenOver) this.#spares.begin(plan, members, epoch.signal);
+      if (!this.isTakenOver) this.#spares.begin(plan, members, epoch.signal);
       await this.#serve(epoch);
     } finally {
       epoch.break(new RhoneError("EPOCH_CHANGED", "The epoch is over."));
@@ -243,57 +226,21 @@ export class Pipeline implements RegistryListener, ServingPipeline {
     }
   }
 
-  async #awaitPlan(): Promise<ModelPlan> {
-    const { registry, workersNeeded } = this.#options;
-    for (;;) {
-      this.#closing.signal.throwIfAborted();
-      this.#plannedFor = this.#membership.version;
-      this.#hasSpare = false;
-      this.#plannedStages = 0;
-      const made = this.#choosePlan();
-      if (made !== null) return made;
-      const { length } = this.#candidates;
-      const drained = registry.members.filter(({ drain }) => drain !== null).length;
-      const without = drained === 0 ? "" : `; ${drained} more ${drained === 1 ? "is" : "are"} drained`;
-      this.#standing.become("waiting_for_workers", `${length} of ${workersNeeded} workers have joined${without}`);
-      await this.#membership.changedSince(this.#plannedFor);
-    }
-  }
-
-  /** After a loss a plan that loads nothing comes first; the full one follows in order, while that one serves. */
-  #choosePlan(): ModelPlan | null {
-    const instead = this.#spares.takeOver(this.#candidates);
-    const full = instead !== null && !this.#endedInOrder ? null : this.#fullPlan();
-    this.#isTakenOver = full === null && instead !== null;
-    return full ?? instead;
-  }
-
   giveUp(epoch: Epoch, why: string): void {
     epoch.break(new RhoneError("EPOCH_CHANGED", why));
-    this.#membership.notify();
+    this.#planning.changed();
   }
 
   get nextStages(): number {
-    return this.#fullPlan()?.stages.length ?? 0;
+    return this.#planning.nextStages;
   }
 
-  /** Survivors serve with layers of workers that they lack. */
   get isTakenOver(): boolean {
-    return this.#isTakenOver;
+    return this.#planning.isTakenOver;
   }
 
-  #fullPlan(): ModelPlan | null {
-    return this.#options.plan(this.#candidates, this.#lastPlan);
-  }
-
-  /** The workers that may get a shard. */
-  get #candidates(): readonly Member[] {
-    return this.#options.registry.members.filter(({ isCandidate }) => isCandidate);
-  }
-
-  /** How many of them have not failed to load a shard. */
   get able(): number {
-    return this.#candidates.filter(({ loadFailedAt }) => loadFailedAt === null).length;
+    return this.#planning.able;
   }
 
   #begin(plan: ModelPlan, members: readonly Member[]): Epoch {
@@ -301,11 +248,10 @@ export class Pipeline implements RegistryListener, ServingPipeline {
     for (const member of registry.members) {
       const stage = plan.stages.find(({ worker }) => worker === member.worker) ?? null;
       if (stage === null && (member.shard ?? member.loaded) !== null) this.#loads.release(member);
-      if (stage === null && member.isCandidate && member.loadFailedAt === null) this.#hasSpare = true;
       member.shard = stage;
       member.coming = null;
     }
-    this.#plannedStages = plan.stages.length;
+    this.#planning.begun(plan);
     const number = ++this.#epochs;
     const { pages } = plan;
     const onRelayed = (bytes: number): void => metrics.relayedBytes.inc(bytes);
@@ -330,11 +276,11 @@ export class Pipeline implements RegistryListener, ServingPipeline {
   /** Has the workers time their layers. False when another cut is clearly faster by these times: a new plan is due. */
   async #measure(plan: ModelPlan, members: readonly Member[], epoch: Epoch): Promise<boolean> {
     const { logger } = this.#options;
-    this.#lastPlan = plan.stages;
+    this.#planning.loaded(plan);
     await this.#calibrations.complete(members, epoch.signal);
     epoch.stepTimes = stepTimesOf(plan.stages, members);
-    const better = this.#options.plan(this.#candidates, plan.stages);
-    if (better === null || sameCut(better.stages, plan.stages)) return true;
+    const better = this.#planning.better(plan);
+    if (better === null) return true;
     logger.info(
       { epoch: epoch.number, from: plan.stages, to: better.stages },
       "cutting the layers again, by measured times",
@@ -364,21 +310,13 @@ export class Pipeline implements RegistryListener, ServingPipeline {
     throw error;
   }
 
-  /** Whether the workers of the current plan that have not failed to load a shard make a pipeline by themselves. */
-  get #canShrink(): boolean {
-    const { grow = false, workersNeeded } = this.#options;
-    return grow && this.able >= workersNeeded && this.able < this.#plannedStages;
-  }
-
   /**
    * Reports the failure, and waits until another try is worth it or the membership differs from the one planned for.
    */
   async #afterFailure(error: RhoneError, original: unknown): Promise<void> {
     const { logger } = this.#options;
     const wasReady = this.state === "ready";
-    const pauseMs = pauseAfter(error.code, { wasReady, hasSpare: this.#hasSpare || this.#canShrink });
     const { code, message: reason } = error;
-    this.#endedInOrder = code === "EPOCH_CHANGED";
     if (wasReady || code === "WORKER_LOST" || code === "EPOCH_CHANGED") {
       if (code === "EPOCH_CHANGED") logger.info({ reason, epoch: this.#epochs }, "the pipeline changes");
       else logger.warn({ code, reason, epoch: this.#epochs }, "pipeline lost");
@@ -387,6 +325,6 @@ export class Pipeline implements RegistryListener, ServingPipeline {
       logger.error({ err: original, code: error.code, epoch: this.#epochs }, "pipeline failed");
       this.#standing.become("failed", `${error.code}: ${error.message}`);
     }
-    await this.#membership.changedSince(this.#plannedFor, pauseMs === null ? {} : { withinMs: pauseMs });
+    await this.#planning.afterEnd(code, { wasReady });
   }
 }

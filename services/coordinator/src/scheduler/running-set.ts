@@ -46,13 +46,6 @@ export class RunningSet implements Iterable<Sequence> {
     return this.#sequences.size;
   }
 
-  /** Those that ran when an earlier pipeline was lost and have had no token since. */
-  get interrupted(): number {
-    let count = 0;
-    for (const { isInterrupted } of this.#sequences) if (isInterrupted) count++;
-    return count;
-  }
-
   /** Evictions so far. */
   get evictions(): number {
     return this.#evictions;

@@ -60,6 +60,13 @@ interface EpochState {
   framesInFlight: number;
 }
 
+/** Sequences that ran when their pipeline was lost and have had no token since. */
+export interface Interrupted {
+  readonly count: number;
+  /** Unix milliseconds at which the first of their requests arrived, by its gateway's clock; null: there is none. */
+  readonly oldestAtMs: number | null;
+}
+
 /**
  * A sequence is ended when this many pipelines in a row were lost between its opening and its first token after that.
  * From the second one on it was the only sequence of which that is true.
@@ -105,11 +112,16 @@ export class Scheduler {
     return countLanes(this.#epoch?.running ?? [], this.#waiting);
   }
 
-  /** Sequences that ran when their pipeline was lost and have had no token since. */
-  get interrupted(): number {
-    let count = this.#epoch?.running.interrupted ?? 0;
-    for (const { isInterrupted } of this.#waiting) if (isInterrupted) count++;
-    return count;
+  get interrupted(): Interrupted {
+    let [count, oldestAtMs]: [number, number | null] = [0, null];
+    for (const sequences of [this.#epoch?.running ?? [], this.#waiting]) {
+      for (const { isInterrupted, job } of sequences) {
+        if (!isInterrupted) continue;
+        count++;
+        oldestAtMs = Math.min(oldestAtMs ?? job.arrivedAtMs, job.arrivedAtMs);
+      }
+    }
+    return { count, oldestAtMs };
   }
 
   /** How often a sequence was evicted so that others get its pages or its place. */

@@ -1,7 +1,7 @@
 import { simulatedDraw } from "@rhone/common";
 import type { PipelineTimes } from "@rhone/planner";
 import type { rhone } from "@rhone/proto";
-import type { StepLink } from "../engine/engine.js";
+import type { StepLink } from "../engine/step-loop.js";
 import type { VirtualClock } from "./virtual-clock.js";
 
 type Step = rhone.v1.Step.$Properties;

@@ -30,7 +30,7 @@ const sources: StatusSources = {
       drafts,
       hopMs: 0.4,
     },
-    interrupted: 1,
+    interrupted: { count: 1, oldestAtMs: 5 },
   },
 };
 
@@ -47,7 +47,7 @@ it("puts the state of every part into one value, at the time of the call", () =>
     epoch: 3,
     model: { name: "fake", slidingWindow: null },
     pages: { size: 32, total: 8, free: 5, cached: 1 },
-    sequences: { running: 2, waiting: 3, interrupted: 1, limit: 64 },
+    sequences: { running: 2, waiting: 3, interrupted: 1, oldestInterruptedAtMs: 5, limit: 64 },
     tokens,
     drafts,
     evictions: 4,

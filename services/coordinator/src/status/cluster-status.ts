@@ -23,6 +23,11 @@ export interface StatusSources {
   readonly engine: Pick<Engine, "counts" | "interrupted">;
 }
 
+const interruptedOf = ({ count, oldestAtMs }: Engine["interrupted"]) => ({
+  interrupted: count,
+  ...(oldestAtMs !== null && { oldestInterruptedAtMs: oldestAtMs }),
+});
+
 /** The coordinator's status at this moment. */
 export function clusterStatus(sources: StatusSources): ClusterStatus {
   const { coordinator, address, startedAtMs, model, kvType, activationType, activationBytes } = sources;
@@ -46,7 +51,7 @@ export function clusterStatus(sources: StatusSources): ClusterStatus {
     detours: pipeline.detours,
     hopMs,
     pages: { size: sources.pageSize, ...pages },
-    sequences: { running, waiting, interrupted: engine.interrupted, limit: sources.maxSequences },
+    sequences: { running, waiting, ...interruptedOf(engine.interrupted), limit: sources.maxSequences },
     tokens,
     drafts,
     evictions,

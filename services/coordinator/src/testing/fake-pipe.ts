@@ -1,5 +1,5 @@
 import type { rhone } from "@rhone/proto";
-import type { StepLink } from "../engine/engine.js";
+import type { StepLink } from "../engine/step-loop.js";
 import { FakeStage, type FakeStageShape } from "./fake-stage.js";
 
 interface Frame {

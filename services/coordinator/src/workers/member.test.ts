@@ -31,6 +31,13 @@ describe("Member", () => {
     expect(fakeMember(hello).member.status().kernels).toBe(shown);
   });
 
+  it("shows where its memory comes from if it says so", () => {
+    const hello = { worker: "w", memoryTotal: 5e9 };
+    const said = fakeMember({ ...hello, memoryFrom: "30 % of 18.7 GB free" }).member.status();
+    expect(said).toMatchObject({ memoryTotal: 5e9, memoryFrom: "30 % of 18.7 GB free" });
+    expect(fakeMember(hello).member.status()).not.toHaveProperty("memoryFrom");
+  });
+
   it.each([
     [32, 32],
     [0, 1],

@@ -147,7 +147,7 @@ export class Member {
   }
 
   status(): WorkerStatus {
-    const { operations, hostname, pid, device, kernels, threads } = this.#hello;
+    const { operations, hostname, pid, device, kernels, threads, memoryFrom } = this.#hello;
     const going = this.isLeaving ? "leaving" : this.drain;
     return {
       worker: this.worker,
@@ -159,6 +159,7 @@ export class Member {
       kernels: kernels || "ggml",
       threads: threads ?? 0,
       memoryTotal: this.memoryTotal,
+      ...(memoryFrom && { memoryFrom }),
       resident: this.#heartbeat.resident ?? 0,
       layers: this.shard === null ? null : [this.shard.first, this.shard.last],
       ...(going !== null && { going }),

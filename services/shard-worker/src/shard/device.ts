@@ -55,6 +55,8 @@ export interface Device {
       "engine" | "device" | "kernels" | "gflops" | "bandwidth" | "simulated" | "rowBlock"
     >
   >;
+  /** Bytes of its own memory that were free when it was opened; null: it computes in the machine's. */
+  readonly memoryFree: number | null;
   /** Of all weights in its memory. */
   readonly weightBytes: number;
   /** Throws OUT_OF_MEMORY, and what FetchedFiles.find and the readers of model files throw. */

@@ -34,6 +34,7 @@ export function openGgmlDevice({ config, logger, shutdown }: DeviceOptions): Dev
   const backend = Backend.open(engine, { device, threads, kernels });
   shutdown.add("backend", () => backend.close());
   const pool = new WeightPool(backend);
+  const { kind, memoryFree } = backend.device;
   return {
     facts: {
       engine: engine.version,
@@ -43,6 +44,7 @@ export function openGgmlDevice({ config, logger, shutdown }: DeviceOptions): Dev
       rowBlock: backend.kernels === undefined ? GGML_ROW_BLOCK : OUR_ROW_BLOCK,
       ...measureSpeed(backend),
     },
+    memoryFree: kind === "cpu" || memoryFree === 0 ? null : memoryFree,
     get weightBytes() {
       return pool.bytes;
     },

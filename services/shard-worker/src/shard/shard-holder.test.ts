@@ -47,7 +47,7 @@ function shardOf(changes: Partial<LoadedShard> = {}): LoadedShard {
 function openHolder(loadOnDevice: Device["load"]) {
   const runner = new SerialRunner();
   const metrics = createMetrics();
-  const device = { facts: FACTS, weightBytes: 0, load: loadOnDevice, hold: vi.fn() };
+  const device = { facts: FACTS, memoryFree: null, weightBytes: 0, load: loadOnDevice, hold: vi.fn() };
   const holder = new ShardHolder({ device, files: fileAtPath, runner, metrics, logger });
   const answers: WorkerMessage[] = [];
   const answer = (message: WorkerMessage): void => void answers.push(message);
@@ -304,7 +304,7 @@ test.each([
     return shardOf();
   };
   const runner = new SerialRunner();
-  const device = { facts: FACTS, weightBytes: 0, load: loadOnDevice, hold };
+  const device = { facts: FACTS, memoryFree: null, weightBytes: 0, load: loadOnDevice, hold };
   const holder = new ShardHolder({ device, files: fileAtPath, runner, metrics: createMetrics(), logger });
   const answers: WorkerMessage[] = [];
   await holder.hold({ load: 1, model, layers: [{ firstLayer: 3, lastLayer: 4 }] }, (answer) => answers.push(answer));

@@ -17,6 +17,7 @@ export function simulatedDevice(simulation: Simulation): Device {
       bandwidth: 0,
       rowBlock: 1,
     },
+    memoryFree: null,
     weightBytes: 0,
     load: (request) => loadNothing(request, simulation),
     hold: async () => ({ close: () => {} }),
