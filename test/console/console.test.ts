@@ -47,6 +47,21 @@ describe("the console", () => {
     expect(browser.strayed).toEqual([]);
   });
 
+  inBrowser("is light or dark as the system is, or as its user chooses", async () => {
+    const { page } = browser;
+    const [light, dark] = ["rgb(245, 247, 248)", "rgb(12, 18, 22)"];
+    const ground = () => page.evaluate("getComputedStyle(document.documentElement).backgroundColor");
+    await page.emulateMedia({ colorScheme: "dark" });
+    expect(await ground()).toBe(dark);
+    await page.getByRole("button", { name: /^System colours/ }).click();
+    expect(await ground()).toBe(light);
+    await page.emulateMedia({ colorScheme: "light" });
+    await page.getByRole("button", { name: /^Light/ }).click();
+    expect(await ground()).toBe(dark);
+    await page.getByRole("button", { name: /^Dark/ }).click();
+    expect(await ground()).toBe(light);
+  });
+
   inBrowser("draws the pipeline as it is", async () => {
     const { page } = browser;
     const stages = page.locator(".flow .stage");

@@ -40,11 +40,8 @@ export function Chart({ label, atMs, lines, format, height = 132, whole = false 
   useEffect(() => {
     const element = place.current;
     if (element === null) return;
-    plot.current = new uPlot(
-      optionsOf({ lines, format, whole }, { width: element.clientWidth, height }),
-      data,
-      element,
-    );
+    const size = { width: element.clientWidth, height };
+    plot.current = new uPlot(optionsOf({ lines, format, whole }, size, coloursOf(element)), data, element);
     const watch = new ResizeObserver(() => plot.current?.setSize({ width: element.clientWidth, height }));
     watch.observe(element);
     return () => {
@@ -79,26 +76,38 @@ export function Chart({ label, atMs, lines, format, height = 132, whole = false 
   );
 }
 
+/** How opaque the space below a line is, of 1. */
+const FILLED = 0.13;
+
+/** The page's colours by the names of their properties, as a canvas takes them, which does not know `light-dark()`. */
+function coloursOf(element: HTMLElement): (name: string, share?: number) => string {
+  return (name, share = 1) => {
+    element.style.color = `color-mix(in srgb, var(${name}) ${100 * share}%, transparent)`;
+    const { color } = getComputedStyle(element);
+    element.style.removeProperty("color");
+    return color;
+  };
+}
+
 /** Steps between two lines of the grid. */
 const WHOLE_STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000];
 
 function optionsOf(
   { lines, format, whole }: Pick<ChartProps, "lines" | "format"> & { readonly whole: boolean },
   size: { readonly width: number; readonly height: number },
+  colour: (name: string, share?: number) => string,
 ): uPlot.Options {
-  const style = getComputedStyle(document.documentElement);
-  const colour = (name: string) => style.getPropertyValue(name).trim();
-  const font = `11px ${colour("--sans")}`;
+  const font = `11px ${getComputedStyle(document.body).fontFamily}`;
   const grid = { stroke: colour("--hairline"), width: 1 };
   const axis = { stroke: colour("--muted"), font, ticks: { show: false } };
   return {
     ...size,
     legend: { show: false },
     cursor: { show: false },
-    padding: [8, 4, 0, 0],
+    padding: [8, 26, 0, 0],
     scales: { x: { time: true, range: (_, min, max) => [Math.min(min, max - SPAN_S), max] }, y: { range: fromZero } },
     axes: [
-      { ...axis, grid: { show: false }, space: 70, size: 22, values: (_, at) => at.map(clock) },
+      { ...axis, grid: { show: false }, space: 70, size: 28, gap: 9, values: (_, at) => at.map(clock) },
       {
         ...{ ...axis, grid, space: 32, size: 52, gap: 4 },
         ...(whole && { incrs: WHOLE_STEPS }),
@@ -111,7 +120,7 @@ function optionsOf(
         label,
         stroke: colour(name),
         width: points === true ? 0 : 1.5,
-        ...(filled === true && { fill: `${colour(name)}22` }),
+        ...(filled === true && { fill: colour(name, FILLED) }),
         points: { show: points === true, size: 4, fill: colour(name) },
         spanGaps: true,
       })),

@@ -22,7 +22,21 @@ export interface Answer {
   readonly lastMs: number | null;
 }
 
-export type Turn = Question | Answer;
+export interface ToolResult {
+  /** Of the call that it answers. */
+  readonly callId: string;
+  readonly name: string;
+  readonly text: string;
+}
+
+/** What the calls of the answer before returned, in their order. */
+export interface Results {
+  readonly role: "tool";
+  readonly id: number;
+  readonly results: readonly ToolResult[];
+}
+
+export type Turn = Question | Answer | Results;
 
 /** The answer with one more piece, which came `ms` after it was asked for. */
 export function extended(answer: Answer, { text, scored, calls, finish, usage }: Piece, ms: number): Answer {

@@ -1,12 +1,18 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { signal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
 import { Icon } from "../../parts/icon.tsx";
-import { ask, clear, isAnswering, stop, turns } from "./conversation.ts";
+import type { Turn } from "./answer.ts";
+import { ResultsForm, ResultsTurn } from "./calls.tsx";
+import { ask, clear, giveResults, isAnswering, stop, turns } from "./conversation.ts";
 import { openCalls } from "./messages.ts";
 import { SettingsPanel } from "./settings-panel.tsx";
 import { AnswerTurn, QuestionTurn } from "./turns.tsx";
 
 /** Nearer than this to its end, a conversation follows what is added to it. */
 const NEAR_PX = 80;
+
+/** The message that is being written; it stays while another page, or a form for results, is in its place. */
+const draft = signal("");
 
 export function ChatPage() {
   const said = turns.value;
@@ -31,15 +37,11 @@ export function ChatPage() {
               Ask something. Answers run on through the loss of a worker, or a restart of the gateway.
             </p>
           )}
-          {said.map((turn) =>
-            turn.role === "user" ? (
-              <QuestionTurn key={turn.id} question={turn} />
-            ) : (
-              <AnswerTurn key={turn.id} answer={turn} />
-            ),
-          )}
+          {said.map((turn) => (
+            <Said key={turn.id} turn={turn} />
+          ))}
         </div>
-        <Composer />
+        <Next said={said} />
       </section>
       <details class="chat-settings" open={matchMedia("(min-width: 900px)").matches}>
         <summary>
@@ -51,15 +53,36 @@ export function ChatPage() {
   );
 }
 
+function Said({ turn }: { readonly turn: Turn }) {
+  if (turn.role === "user") return <QuestionTurn question={turn} />;
+  return turn.role === "tool" ? <ResultsTurn results={turn} /> : <AnswerTurn answer={turn} />;
+}
+
+/** Where the conversation goes on: with the results of its calls, where it ends with some, or with a message. */
+function Next({ said }: { readonly said: readonly Turn[] }) {
+  const calls = openCalls(said).map(({ id, name }) => ({ callId: id, name, text: "" }));
+  if (calls.length === 0) return <Composer />;
+  return (
+    <div class="composer">
+      <ResultsForm key={said.at(-1)?.id} asked={calls} onGiven={giveResults} beside={<NewConversation />} />
+    </div>
+  );
+}
+
+const NewConversation = () => (
+  <button type="button" class="quiet" disabled={turns.value.length === 0} onClick={clear}>
+    <Icon name="plus" /> New conversation
+  </button>
+);
+
 function Composer() {
-  const [text, setText] = useState("");
+  const text = draft.value;
   const isBusy = isAnswering();
-  const called = [...new Set(openCalls(turns.value).map(({ name }) => name))].join(" and ");
   const send = (event: Event) => {
     event.preventDefault();
     if (text.trim() === "" || isBusy) return;
     ask(text);
-    setText("");
+    draft.value = "";
   };
   const typed = (event: KeyboardEvent) => {
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing) send(event);
@@ -70,16 +93,16 @@ function Composer() {
         <span class="unseen">Message</span>
         <textarea
           rows={2}
-          placeholder={`${called === "" ? "Message" : `What ${called} returns`}; Enter sends, Shift+Enter begins a line`}
+          placeholder="Message; Enter sends, Shift+Enter begins a line"
           value={text}
-          onInput={({ currentTarget }) => setText(currentTarget.value)}
+          onInput={({ currentTarget }) => {
+            draft.value = currentTarget.value;
+          }}
           onKeyDown={typed}
         />
       </label>
       <div class="composer-foot">
-        <button type="button" class="quiet" disabled={turns.value.length === 0} onClick={clear}>
-          <Icon name="plus" /> New conversation
-        </button>
+        <NewConversation />
         {isBusy ? (
           <button type="button" class="primary" onClick={stop}>
             <Icon name="stop" /> Stop

@@ -1,6 +1,6 @@
 import { signal } from "@preact/signals";
 import { problemOf } from "../../api/ask.ts";
-import { type Answer, extended, type Turn } from "./answer.ts";
+import { type Answer, extended, type ToolResult, type Turn } from "./answer.ts";
 import { AnswerStream } from "./answer-stream.ts";
 import { messagesOf } from "./messages.ts";
 import { requestFields, settings } from "./settings.ts";
@@ -24,20 +24,34 @@ export function ask(text: string): void {
   void answer();
 }
 
+/** Goes on with what the calls of the last answer returned. */
+export function giveResults(results: readonly ToolResult[]): void {
+  turns.value = [...turns.value, { role: "tool", id: nextId++, results }];
+  void answer();
+}
+
 /** Asks again what an answer answers, and drops what came after it. */
 export function regenerate(answerId: number): void {
-  turns.value = turns.value.slice(
-    0,
-    turns.value.findIndex(({ id }) => id === answerId),
-  );
+  cut(answerId);
   void answer();
 }
 
 /** Asks something else in a question's place, and drops what came after it. */
 export function edit(questionId: number, text: string): void {
-  const at = turns.value.findIndex(({ id }) => id === questionId);
-  turns.value = turns.value.slice(0, at);
+  cut(questionId);
   ask(text);
+}
+
+/** Gives other results in the place of some, and drops what came after them. */
+export function editResults(resultsId: number, results: readonly ToolResult[]): void {
+  cut(resultsId);
+  giveResults(results);
+}
+
+/** Drops a turn and all after it. */
+function cut(turnId: number): void {
+  const at = turns.value.findIndex(({ id }) => id === turnId);
+  turns.value = turns.value.slice(0, at);
 }
 
 export function stop(): void {
@@ -63,7 +77,8 @@ async function answer(): Promise<void> {
   let shownAt = startedAt;
   let stream: AnswerStream | undefined;
   try {
-    stream = new AnswerStream({ messages: messagesOf(asked, settings.system.value.trim()), ...requestFields() });
+    const messages = messagesOf(asked, settings.system.value.trim());
+    stream = new AnswerStream({ messages, ...requestFields(asked.at(-1)?.role === "user") });
     running = stream;
     for await (const piece of stream.pieces()) {
       current = extended(current, piece, performance.now() - startedAt);

@@ -2,39 +2,54 @@ import { expect, it } from "vitest";
 import type { Answer, Turn } from "./answer.ts";
 import { messagesOf, openCalls } from "./messages.ts";
 
-const asked = (text: string): Turn => ({ role: "user", id: 1, text });
-const said = (changes: Partial<Answer>): Answer => ({
-  ...{ role: "assistant", id: 2, text: "", scored: [], calls: [], state: "ended", problem: "", finish: "stop" },
+const answer = (changes: Partial<Answer>): Answer => ({
+  ...{ role: "assistant", id: 2, text: "", scored: [], calls: [], state: "ended", problem: "", finish: "" },
   ...{ usage: null, firstMs: null, lastMs: null },
   ...changes,
 });
-const call = { index: 0, id: "c1", name: "get_weather", arguments: '{"city":"Lyon"}' };
+const question: Turn = { role: "user", id: 1, text: "Warm?" };
 
-it("are what was said, behind the system prompt", () => {
-  expect(messagesOf([asked("hi"), said({ text: "Hello" }), asked("and?")], "Be brief")).toEqual([
-    { role: "system", content: "Be brief" },
-    { role: "user", content: "hi" },
-    { role: "assistant", content: "Hello" },
-    { role: "user", content: "and?" },
-  ]);
+it("are the system prompt, if there is one, and what was said", () => {
+  const said = [question, answer({ text: "Yes." })];
+  const spoken = [
+    { role: "user", content: "Warm?" },
+    { role: "assistant", content: "Yes." },
+  ];
+  expect(messagesOf(said, "")).toEqual(spoken);
+  expect(messagesOf(said, "Be brief")).toEqual([{ role: "system", content: "Be brief" }, ...spoken]);
 });
 
-it("give a call the next message as its result", () => {
-  const turns = [asked("weather?"), said({ calls: [call, { ...call, index: 1, id: "c2" }] })];
-  expect(openCalls(turns).map(({ name }) => name)).toEqual(["get_weather", "get_weather"]);
-  expect(messagesOf([...turns, asked("12 °C"), said({ text: "Cold" }), asked("thanks")], "").slice(1)).toMatchObject([
-    { role: "assistant", tool_calls: [{ id: "c1" }, { id: "c2" }] },
-    { role: "tool", tool_call_id: "c1", content: "12 °C" },
-    { role: "tool", tool_call_id: "c2", content: "12 °C" },
-    { role: "assistant", content: "Cold" },
-    { role: "user", content: "thanks" },
-  ]);
+it("leave out calls that broke off, and an answer that says nothing else", () => {
+  const calls = [{ index: 0, id: "a", name: "look", arguments: '{"ci' }];
+  for (const silent of [answer({ state: "failed" }), answer({ state: "stopped", calls })]) {
+    expect(messagesOf([question, silent], "")).toEqual([{ role: "user", content: "Warm?" }]);
+    expect(openCalls([question, silent])).toEqual([]);
+  }
 });
 
-it("leave out a call that was stopped in its middle, and an answer without anything else", () => {
-  const stopped = said({ state: "stopped", calls: [{ ...call, arguments: '{"ci' }] });
-  expect(messagesOf([asked("weather?"), stopped, asked("never mind")], "")).toEqual([
-    { role: "user", content: "weather?" },
-    { role: "user", content: "never mind" },
+it("carry each result with the id of its call", () => {
+  const call = (index: number, id: string, text: string) => ({ index, id, name: "look", arguments: text });
+  const results: Turn = {
+    ...{ role: "tool", id: 3 },
+    results: [
+      { callId: "a", name: "look", text: "3" },
+      { callId: "b", name: "look", text: "7" },
+    ],
+  };
+  const calls = [call(0, "a", '{"city":1}'), call(1, "b", '{"city":2}')];
+  const called = answer({ calls });
+  expect(openCalls([question, called])).toEqual(calls);
+  expect(openCalls([question, { ...called, state: "streaming" }])).toEqual([]);
+  expect(openCalls([question, called, results])).toEqual([]);
+  expect(messagesOf([question, called, results], "").slice(1)).toEqual([
+    {
+      ...{ role: "assistant", content: "" },
+      tool_calls: [
+        { id: "a", type: "function", function: { name: "look", arguments: '{"city":1}' } },
+        { id: "b", type: "function", function: { name: "look", arguments: '{"city":2}' } },
+      ],
+    },
+    { role: "tool", tool_call_id: "a", content: "3" },
+    { role: "tool", tool_call_id: "b", content: "7" },
   ]);
 });

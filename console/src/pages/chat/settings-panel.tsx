@@ -44,7 +44,12 @@ export function SettingsPanel() {
       />
       {settings.usesSchema.value && <Code label="JSON schema" of={settings.schema} />}
       <Check label="Offer tools" of={settings.usesTools} onChecked={() => (settings.tools.value ||= TOOLS_EXAMPLE)} />
-      {settings.usesTools.value && <Code label="Tools, as the API takes them" of={settings.tools} />}
+      {settings.usesTools.value && (
+        <>
+          <Code label="Tools, as the API takes them" of={settings.tools} />
+          <Check label="Answer questions by a call" of={settings.insistsOnCall} />
+        </>
+      )}
     </div>
   );
 }

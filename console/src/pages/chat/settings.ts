@@ -15,6 +15,8 @@ export const settings = {
   usesSchema: signal(false),
   tools: signal(""),
   usesTools: signal(false),
+  /** Questions are answered by a call; what follows results is the model's to decide. */
+  insistsOnCall: signal(false),
 } as const;
 
 export const SCHEMA_EXAMPLE = `{
@@ -42,9 +44,13 @@ export const TOOLS_EXAMPLE = `[
   }
 ]`;
 
-/** The fields of a request that follow from the settings. Throws SyntaxError for JSON that is none. */
-export function requestFields(): Readonly<Record<string, unknown>> {
+/**
+ * The fields of a request that follow from the settings. `isQuestion`: the user spoke last. Throws SyntaxError for JSON
+ * that is none.
+ */
+export function requestFields(isQuestion: boolean): Readonly<Record<string, unknown>> {
   const { model, temperature, topP, maxTokens, seed, scores, schema, usesSchema, tools, usesTools } = settings;
+  const insists = usesTools.value && settings.insistsOnCall.value && isQuestion;
   return {
     ...numbers({
       temperature: temperature.value,
@@ -61,6 +67,7 @@ export function requestFields(): Readonly<Record<string, unknown>> {
       },
     }),
     ...(usesTools.value && { tools: parsed("The list of tools", tools.value) }),
+    ...(insists && { tool_choice: "required" }),
   };
 }
 

@@ -5,7 +5,7 @@ import { Icon } from "../../parts/icon.tsx";
 import { Markdown } from "../../parts/markdown.tsx";
 import { Notice } from "../../parts/notice.tsx";
 import { type Answer, type Question, tokensPerSecond } from "./answer.ts";
-import type { ToolCall } from "./answer-stream.ts";
+import { Call } from "./calls.tsx";
 import { edit, regenerate } from "./conversation.ts";
 import { Heat } from "./heat.tsx";
 
@@ -64,7 +64,7 @@ export function AnswerTurn({ answer }: { readonly answer: Answer }) {
           <button type="button" class="quiet" aria-label="Regenerate" title="Regenerate" onClick={() => regenerate(id)}>
             <Icon name="again" />
           </button>
-          <CopyButton text={text} what="the answer" />
+          {text !== "" && <CopyButton text={text} what="the answer" />}
           {hasScores && (
             <button type="button" class="quiet" aria-pressed={isHot} onClick={() => setHot(!isHot)}>
               Probabilities
@@ -75,33 +75,6 @@ export function AnswerTurn({ answer }: { readonly answer: Answer }) {
       )}
     </article>
   );
-}
-
-/** A function that the model wants to be called. */
-function Call({ call: { name, arguments: text, id } }: { readonly call: ToolCall }) {
-  return (
-    <figure class="code call" aria-label={`Call of ${name}`}>
-      <figcaption>
-        <span>
-          calls <b>{name}</b> <small>{id}</small>
-        </span>
-        <CopyButton text={text} what="the arguments" />
-      </figcaption>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: the keyboard scrolls it */}
-      <pre tabIndex={0}>
-        <code>{indented(text)}</code>
-      </pre>
-    </figure>
-  );
-}
-
-/** JSON on several lines; text that is not, or not yet, as it is. */
-function indented(text: string): string {
-  try {
-    return JSON.stringify(JSON.parse(text), null, 2);
-  } catch {
-    return text;
-  }
 }
 
 const ENDS: Readonly<Record<string, string>> = {

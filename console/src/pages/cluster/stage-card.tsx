@@ -57,7 +57,9 @@ export function StageCard({ worker, nLayers, title }: StageCardProps) {
 function machineOf({ hostname, device, kernels, threads }: LiveWorker): string {
   const engine = kernels === undefined ? device : `${device} ${kernels}`;
   const cores = device === "CPU" ? `${threads} ${threads === 1 ? "thread" : "threads"}` : "";
-  return [hostname, engine, cores].filter((part) => part !== "").join(" · ");
+  const parts = [hostname, engine, cores].filter((part) => part !== "");
+  // A line may end between two of them, not within one.
+  return parts.map((part) => part.replaceAll(" ", "\u00a0")).join(" · ");
 }
 
 /** Its weights and its pages, and whatever else its process holds, of what it may use. */

@@ -50,17 +50,21 @@ export function RequestsPage() {
           <table class="table requests">
             <thead>
               <tr>
-                <th scope="col">Time</th>
+                <th scope="col" class="wide-only">
+                  Time
+                </th>
                 <th scope="col">Request</th>
-                <th scope="col">State</th>
+                <th scope="col" class="wide-only">
+                  State
+                </th>
                 <th scope="col">Phases</th>
-                <th scope="col" class="right">
+                <th scope="col" class="right wide-only">
                   First token
                 </th>
-                <th scope="col" class="right">
+                <th scope="col" class="right wide-only">
                   Tokens
                 </th>
-                <th scope="col" class="right">
+                <th scope="col" class="right wide-only">
                   Tokens/s
                 </th>
                 <th scope="col">
@@ -102,33 +106,42 @@ function Row({ request, nowMs, mostMs, isOwn, isOpen, onOpen }: RowProps) {
   const { firstTokenMs, decodeMs, prepareMs, choices, resumable } = request;
   const speed =
     decodeMs !== null && decodeMs > 0 && completionTokens > 1 ? (1000 * (completionTokens - 1)) / decodeMs : null;
+  const first = firstTokenMs === null ? "–" : duration(prepareMs + firstTokenMs);
+  const tokens = `${number(promptTokens)} + ${number(completionTokens)}`;
+  const rate = speed === null ? "–" : number(Math.round(10 * speed) / 10);
+  const pill = <Pill tone={toneOf(state)}>{state.replaceAll("_", " ")}</Pill>;
   const cached = cachedTokens !== null && cachedTokens > 0 ? `, ${number(cachedTokens)} cached` : "";
   return (
     <>
       <tr>
-        <td class="nowrap">{time(arrivedAtMs)}</td>
+        <td class="nowrap wide-only">{time(arrivedAtMs)}</td>
         <td>
           <span class="request-route">{route.replaceAll("_", " ")}</span>
           <span class="hint">
             {[model, owner, choices > 1 ? `${choices} choices` : ""].filter((part) => part !== "").join(" · ")}
           </span>
+          <span class="narrow-only">
+            {pill} <small>{time(arrivedAtMs)}</small>
+          </span>
         </td>
-        <td>
-          <Pill tone={toneOf(state)}>{state.replaceAll("_", " ")}</Pill>
-        </td>
+        <td class="wide-only">{pill}</td>
         <td class="phases-cell">
           <PhaseBar phases={phasesOf(request, nowMs)} mostMs={mostMs} />
+          <span class="hint narrow-only">
+            first {first} · {tokens} tokens · {rate}/s
+          </span>
         </td>
-        <td class="right nowrap">{firstTokenMs === null ? "–" : duration(prepareMs + firstTokenMs)}</td>
+        <td class="right nowrap wide-only">{first}</td>
         <td
-          class="right nowrap"
+          class="right nowrap wide-only"
           title={`${number(promptTokens)} of the prompt${cached}, ${number(completionTokens)} of the answer`}
         >
-          {number(promptTokens)} + {number(completionTokens)}
+          {tokens}
         </td>
-        <td class="right">{speed === null ? "–" : number(Math.round(10 * speed) / 10)}</td>
-        <td class="right nowrap">
-          {resumable && isOwn && (
+        <td class="right wide-only">{rate}</td>
+        <td class="right requests-actions">
+          {/* The gateway knows a stream from its first token on. */}
+          {resumable && isOwn && firstTokenMs !== null && (
             <>
               {state === "running" && (
                 <button
