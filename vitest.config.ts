@@ -69,8 +69,8 @@ export default defineConfig({
         },
       },
       {
-        // Files that stop and kill processes, and cut what connects hosts. They watch seconds and mostly wait: three at a
-        // time left a third of two cores idle. They don't run beside those that compute.
+        // Files that stop and kill processes, and cut what connects hosts. They watch seconds and mostly wait, so that
+        // three at a time left a third of two cores idle. They don't run beside those that compute.
         test: {
           ...system,
           name: "failure",

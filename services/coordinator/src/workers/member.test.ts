@@ -67,6 +67,20 @@ describe("Member", () => {
     expect([onSilent.mock.calls.length, stream.end.mock.calls.length]).toEqual([0, 1]);
   });
 
+  it("is as busy as on average of the last 5 s, whatever it computed before it joined", () => {
+    const { member } = fakeMember({ worker: "w" });
+    const beat = (busyUs: number): number => {
+      vi.advanceTimersByTime(1000);
+      member.beat({ busyUs });
+      return member.status().busy;
+    };
+    expect(beat(60e6)).toBe(0);
+    // A step of 3 s, which counts when it has ended.
+    expect([beat(60e6), beat(60e6), beat(63e6)]).toEqual([0, 0, 1]);
+    expect([beat(63e6), beat(63e6), beat(63e6)]).toEqual([0.75, 0.6, 0.6]);
+    expect(Array.from({ length: 5 }, () => beat(63e6))).toEqual([0.6, 0, 0, 0, 0]);
+  });
+
   it("moves its last step's time with its step counter, not with every heartbeat", () => {
     const { member } = fakeMember({ worker: "w" });
     member.beat({ steps: 1 });

@@ -13,6 +13,8 @@ import type { rhone } from "@rhone/proto";
 /** How often a worker must send a heartbeat, and the silence after which it counts as lost. */
 export const HEARTBEAT_MS = 1000;
 export const LOST_AFTER_MS = 3500;
+/** How busy it is, it is on average of this time: a step of a large model alone may take a second. */
+const BUSY_OVER_MS = 5000;
 
 /** One joined worker: its Hello, the shard that it holds, and the control stream to it. */
 export class Member {
@@ -47,8 +49,8 @@ export class Member {
   readonly #stream: ServerDuplexStream<WorkerMessage, CoordinatorMessage>;
   readonly #silence: NodeJS.Timeout;
   #heartbeat: Heartbeat = {};
-  #heartbeatAt = performance.now();
-  #busy = 0;
+  /** What it had computed at the heartbeats of the last 5 s, and at the one before. */
+  #computed: readonly { readonly at: number; readonly busyUs: number }[] = [];
   #loadedBytes = 0;
   #totalBytes = 0;
   #pageBytes = 0;
@@ -138,12 +140,11 @@ export class Member {
   beat(heartbeat: Heartbeat): void {
     this.#silence.refresh();
     const now = performance.now();
-    const elapsedUs = (now - this.#heartbeatAt) * 1000;
-    const busyUs = (heartbeat.busyUs ?? 0) - (this.#heartbeat.busyUs ?? 0);
-    if (elapsedUs > 0) this.#busy = Math.min(1, Math.max(0, busyUs / elapsedUs));
+    const computed = [...this.#computed, { at: now, busyUs: heartbeat.busyUs ?? 0 }];
+    const recent = computed.findIndex(({ at }) => at > now - BUSY_OVER_MS);
+    this.#computed = computed.slice(Math.max(0, recent - 1));
     if (heartbeat.steps !== this.#heartbeat.steps) this.steppedAt = now;
     this.#heartbeat = heartbeat;
-    this.#heartbeatAt = now;
   }
 
   status(): WorkerStatus {
@@ -170,7 +171,7 @@ export class Member {
       pageBytes: this.shard === null ? 0 : this.#pageBytes,
       varies: this.shard === null ? "" : this.#varies,
       stepTimes: this.calibration,
-      busy: this.#busy,
+      busy: this.#busy(),
     };
   }
 
@@ -192,5 +193,12 @@ export class Member {
   close(): void {
     clearTimeout(this.#silence);
     this.#stream.end();
+  }
+
+  /** Its share of the time, from 0 to 1. */
+  #busy(): number {
+    const [first, last] = [this.#computed[0], this.#computed.at(-1)];
+    if (first === undefined || last === undefined || first === last) return 0;
+    return Math.min(1, (last.busyUs - first.busyUs) / (1000 * (last.at - first.at)));
   }
 }
