@@ -46,13 +46,13 @@ export default defineConfig({
       },
       {
         // A cluster or several for each file, with flags of their own. What they prove does not depend on the time that
-        // it takes, so files share the machine: a start is a chain of processes that leaves one core idle.
+        // it takes, so two files share the machine: a start is a chain of processes that leaves one core idle.
         test: {
           ...system,
           name: "pairs",
           include: ["test/{integration,parity}/**/*.test.ts", "deploy/**/*.test.mjs", PYTHON],
           globalSetup: ["test/conformance/python/venv.setup.ts"],
-          maxWorkers: 3,
+          maxWorkers: 2,
           sequence: { groupOrder: 1 },
         },
       },

@@ -28,8 +28,9 @@ interface Point {
 const SWEEP = ["bench", "sweep", "--spawn", "--workers", "2", "--threads", "1", "--json"];
 
 test("rhone bench sweep measures a cluster that it starts and stops, beside llama.cpp", async () => {
-  const counts = ["-c", "1,3", "--prompt-tokens", "24", "--max-tokens", "24", "--baseline"];
-  const { code, stdout, stderr } = await rhone([...SWEEP, ...counts]);
+  const counts = ["-c", "1,3", "--prompt-tokens", "24", "--max-tokens", "48", "--baseline"];
+  // Else the third stream's prompt may be held back until the first stream has ended.
+  const { code, stdout, stderr } = await rhone([...SWEEP, ...counts, "--target-itl", "off"]);
   expect(code, stderr).toBe(0);
   const { scenario, clusters, result } = JSON.parse(stdout) as Report;
   expect(scenario).toBe("sweep");
