@@ -41,7 +41,7 @@ export function unclaimedMemory(folder: string = claimsFolder()): UnclaimedMemor
   return { bytes, available, claimed };
 }
 
-/** A part of it and what it is a part of: "30 % of 18.7 GB free". */
+/** How much of the unclaimed memory `part` bytes are, in words: "30 % of 18.7 GB free". */
 export function describePart(part: number, { bytes, available, claimed }: UnclaimedMemory): string {
   const { group } = available;
   const all = formatBytes(available.bytes);

@@ -17,8 +17,8 @@ const urlSchema = z.string().refine(isUrl, "is not an http:// or https:// URL").
 const protocolSchema = z.enum(["http/protobuf", "http/json", "grpc"]);
 
 /**
- * OpenTelemetry's own variables, as far as a service must know them; its exporter reads those of headers, of the time
- * that sending may take, and of TLS.
+ * OpenTelemetry's own variables, as far as a service must know them; its exporter reads the variables for headers, for
+ * timeouts and for TLS itself.
  */
 export const tracingSettings = {
   otlpEndpoint: {
